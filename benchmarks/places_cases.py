@@ -13,6 +13,7 @@ from places_world import LAYOUTS, WH, View, cast, look_at, scene
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.spatial.depth import DepthImage
+from lfmvl_ros.core.spatial.failures import Failures
 from lfmvl_ros.core.spatial.measure import claim_of
 from lfmvl_ros.core.spatial.occlusion import Claim, settle
 from lfmvl_ros.core.tracking import Intrinsics
@@ -89,7 +90,7 @@ def claims_in(image: list[Case], *, sized: bool = False) -> dict[int, Claim]:
                          seen_lately=True)  # fmt: skip
         if isinstance(claim, Claim):
             claims[case.index] = claim
-    settled = settle(claims)
+    settled = settle(claims, Failures())
     return {index: claim for index, claim in settled.items() if isinstance(claim, Claim)}
 
 

@@ -30,17 +30,17 @@ with needed_packages():
     from lfmvl_ros.core.errors import UserError
     from lfmvl_ros.core.spatial.extent import Extent, measure_extent
     from lfmvl_ros.core.spatial.foreground import Foreground
-    from lfmvl_ros.core.spatial.shape import (
+    from lfmvl_ros.core.spatial.shape import middle_ray
+    from lfmvl_ros.core.spatial.sizes import paired_sizes
+    from lfmvl_ros.core.spatial.terms import (
         centre_terms,
         depth_variance_terms,
         lateral_variance_terms,
-        middle_ray,
         room_behind,
         shift_terms,
         sized_terms,
         surface_variance_terms,
     )
-    from lfmvl_ros.core.spatial.sizes import paired_sizes
 
 NO_SHIFT = np.zeros((2, 4))
 WEIGHTS = Path(__file__).parents[1] / "lfmvl_ros" / "core" / "spatial" / "weights.py"
@@ -138,7 +138,10 @@ def fit_centre(seen: list[Seen], *, sized: bool, shift: FloatArray) -> dict[str,
     if sized:
         scale = np.array([s.case.known_size_m.mean() for s in seen])
     along = np.array(
-        [depth_variance_terms(s.fore, s.extent, k) for s, k in zip(seen, scale, strict=True)]
+        [
+            depth_variance_terms(surface_variance_terms(s.fore, s.extent), s.extent, k)
+            for s, k in zip(seen, scale, strict=True)
+        ]
     )
     across = [
         np.array([lateral_variance_terms(s.fore, s.extent, s.case.lens.fx_px, k) for s in seen])

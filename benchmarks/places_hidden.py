@@ -17,7 +17,8 @@ from places_world import LAYOUTS, WH, Scene, Thing, View, cast, look_at, person,
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.spatial.depth import DepthImage
-from lfmvl_ros.core.spatial.placer import Placer, PlacerOptions
+from lfmvl_ros.core.spatial.placer import Placer
+from lfmvl_ros.core.spatial.placer_options import PlacerOptions
 from lfmvl_ros.core.spatial.places import PlaceSource
 from lfmvl_ros.core.spatial.rigid import RigidTransform
 from lfmvl_ros.core.tracking import Tracks, TrackState

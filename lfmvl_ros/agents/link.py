@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-HIGHEST_DOMAIN = 232  # the ports of higher ROS domains don't exist
-
 
 @dataclass(frozen=True)
 class AnnotatedImage:

@@ -12,30 +12,34 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from lfmvl_ros.agents.link import HIGHEST_DOMAIN
 from lfmvl_ros.cli.checkup import FAIL, OK, WARN, Finding
+from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.ros_domain import domain_of
 from lfmvl_ros.models import hub
 
 _LITTLE_MEMORY_MB, _LITTLE_DISK_MB = 2_000, 3_000
 _CONNECT_S = 5.0
+_HIGHEST_SAFE_DOMAIN = 101
+
+
+def _domain(environment: Mapping[str, str]) -> Finding:
+    try:
+        number = domain_of(environment) or 0
+    except UserError as error:
+        return Finding(
+            FAIL, "domain", str(error), "give a number from 0 to 101, the same on every machine"
+        )
+    if number > _HIGHEST_SAFE_DOMAIN:
+        return Finding(
+            WARN, "domain", f"ROS_DOMAIN_ID {number} uses ports that Linux gives to other programs",
+            f"take a number from 0 to {_HIGHEST_SAFE_DOMAIN}",
+        )  # fmt: skip
+    return Finding(OK, "domain", f"ROS_DOMAIN_ID {number}")
 
 
 def discovery(environment: Mapping[str, str]) -> Iterator[Finding]:
     """The settings that decide which nodes find each other."""
-    text = environment.get("ROS_DOMAIN_ID", "") or "0"
-    number = int(text) if re.fullmatch(r"\d{1,6}", text) else -1
-    if not 0 <= number <= HIGHEST_DOMAIN:
-        yield Finding(
-            FAIL, "domain", f"ROS_DOMAIN_ID is {text!r}",
-            "give a number from 0 to 101, the same on every machine",
-        )  # fmt: skip
-    elif number > 101:
-        yield Finding(
-            WARN, "domain", f"ROS_DOMAIN_ID {number} uses ports that Linux gives to other programs",
-            "take a number from 0 to 101",
-        )  # fmt: skip
-    else:
-        yield Finding(OK, "domain", f"ROS_DOMAIN_ID {number}")
+    yield _domain(environment)
     reach = environment.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "").upper()
     alone = environment.get("ROS_LOCALHOST_ONLY", "") == "1"
     if alone or reach in ("LOCALHOST", "OFF"):

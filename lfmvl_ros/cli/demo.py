@@ -7,6 +7,7 @@ A camera, the perception node, and a recorder that only subscribes, like a robot
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
@@ -20,11 +21,13 @@ from lfmvl_ros.cli.flags import add_setting_flags, as_path, number, settings_fro
 from lfmvl_ros.cli.label_warnings import warn_of_source
 from lfmvl_ros.cli.node_link import DEMO_DOMAIN
 from lfmvl_ros.cli.scene_demo import check_scene, run_scene
-from lfmvl_ros.core.config import CameraSettings
+from lfmvl_ros.core.config import CameraSettings, RecorderSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.query import Query
+from lfmvl_ros.core.ros_domain import VARIABLE, domain_of
 from lfmvl_ros.core.whole_files import make_folder
 from lfmvl_ros.ros.transport import fast_dds, middleware
+from lfmvl_ros.threads import busy_cores
 
 HELP = (
     "Run camera_node, perception_node and a subscriber as three processes; write preview.png, "
@@ -33,6 +36,7 @@ HELP = (
 )
 NAMESPACE = "/lfmvl"
 _PROCESSES = 3
+_LAST_COMMANDS_S = 5.0
 _HALL_M, _POSITIONS_HZ = 20.0, 7.5
 SCENE_QUERY = "person, forklift, crate, traffic cone"
 
@@ -131,6 +135,8 @@ def run(args: argparse.Namespace) -> int:
         check_scene(args)
         return run_scene(args)
     args.duration = args.duration or 30.0
+    named = domain_of(os.environ)
+    domain = DEMO_DOMAIN if named is None else named
     query = Query.parse(args.query)
     settings = settings_from(args, query=args.query)
     changed = {
@@ -141,8 +147,7 @@ def run(args: argparse.Namespace) -> int:
     make_folder(args.out)
     # Nothing but this machine hears the demo, and it hears nobody else, unless the user says so.
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    os.environ.setdefault("ROS_DOMAIN_ID", str(DEMO_DOMAIN))
-    domain = os.environ["ROS_DOMAIN_ID"]
+    os.environ[VARIABLE] = str(domain)
     print(
         f"camera: {args.camera}   query: {args.query}   model: {settings.model}   "
         f"ROS_DOMAIN_ID={domain}, topics below {NAMESPACE}/\n"
@@ -163,7 +168,40 @@ def run(args: argparse.Namespace) -> int:
             children.start(_command("perception_node", perception)),
             children.start(_command("camera_node", camera)),
         ]
-        return _supervise(nodes, children.start(_command("recorder_node", recorder)))
+        began_s = time.monotonic()
+        code = _supervise(nodes, children.start(_command("recorder_node", recorder)))
+        waited_s = time.monotonic() - began_s
+        if code == 1 and waited_s >= RecorderSettings().start_timeout_s:
+            print(f"lfmvl demo: {_no_answer(waited_s, busy_cores())}", file=sys.stderr)
+        _end(nodes[0])
+        return code
+
+
+def _no_answer(waited_s: float, busy: float) -> str:
+    """Return what became of a demo that nobody has seen tracks of.
+
+    Args:
+        waited_s: for the first ones.
+        busy: how many cores other programs use.
+    """
+    cores = os.cpu_count() or 1
+    why = f"other programs keep {busy:.1f} of {cores} cores busy; end some" if busy >= 1 else (
+        "this machine may be too slow for the model; name a smaller one with --model"
+    )  # fmt: skip
+    return (
+        f"camera and perception node run, but are still on the way to the first answer after "
+        f"{waited_s:.0f} s: {why}, and run it again"
+    )
+
+
+def _end(perception: subprocess.Popen[bytes]) -> None:
+    """End the perception node while images still come.
+
+    So a command in the last moment hears that the node has ended, not that its images are missing.
+    """
+    perception.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        perception.wait(_LAST_COMMANDS_S)
 
 
 def _supervise(nodes: Sequence[subprocess.Popen[bytes]], listener: subprocess.Popen[bytes]) -> int:

@@ -12,12 +12,13 @@ from contextlib import aclosing
 from typing import Any
 
 from lfmvl_ros.agents.commands import NobodyAnswersError, NodeCommands
-from lfmvl_ros.agents.link import HIGHEST_DOMAIN, Link
+from lfmvl_ros.agents.link import Link
 from lfmvl_ros.cli.flags import number, whole_number
 from lfmvl_ros.cli.node_link import DEMO_DOMAIN, open_link
 from lfmvl_ros.core.commands.json_calls import strict_json
 from lfmvl_ros.core.commands.request import parse_request
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.ros_domain import HIGHEST_DOMAIN
 from lfmvl_ros.core.safe_text import json_text, safe_text
 from lfmvl_ros.core.whole_files import finite
 

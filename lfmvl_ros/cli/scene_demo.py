@@ -25,7 +25,8 @@ from lfmvl_ros.core.report import Answer
 from lfmvl_ros.core.rules import Event, EventState, Positions, RuleEngine, RuleSet, parse_rules
 from lfmvl_ros.core.safe_text import json_text
 from lfmvl_ros.core.spatial.depth import DepthImage
-from lfmvl_ros.core.spatial.placer import Placer, PlacerOptions
+from lfmvl_ros.core.spatial.placer import Placer
+from lfmvl_ros.core.spatial.placer_options import PlacerOptions
 from lfmvl_ros.core.spatial.places import Places
 from lfmvl_ros.core.timeline import Verdict
 from lfmvl_ros.core.tracking import Tracks

@@ -10,6 +10,8 @@ from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.settings import Group, setting
 from lfmvl_ros.core.spatial.select import Selection
 
+_SIDES_M = (0.001, 1000.0)
+
 
 @dataclass(frozen=True)
 class SpatialSettings(Group):
@@ -117,6 +119,12 @@ class SpatialSettings(Group):
         Selection.parse(self.select)
 
 
+def is_side(length_m: float) -> bool:
+    """Return whether an object may be so long: 1 mm to 1 km, as depth is."""
+    low, high = _SIDES_M
+    return low <= length_m <= high
+
+
 def parse_sizes(sizes: tuple[str, ...]) -> dict[str, tuple[float, float, float]]:
     """Return full extents in m by label.
 
@@ -124,7 +132,8 @@ def parse_sizes(sizes: tuple[str, ...]) -> dict[str, tuple[float, float, float]]
         sizes: each ``label=LxWxH``; an empty text is skipped.
 
     Raises:
-        UserError: a text is written otherwise, a length is not above 0, or a label comes twice.
+        UserError: a text is written otherwise, a length is no :func:`is_side`, or a label comes
+            twice.
 
     >>> parse_sizes(("blue tote=0.6x0.4x0.3",))
     {'blue tote': (0.6, 0.4, 0.3)}
@@ -137,9 +146,9 @@ def parse_sizes(sizes: tuple[str, ...]) -> dict[str, tuple[float, float, float]]
             length, width, height = (float(side) for side in extents.lower().split("x"))
         except ValueError:
             length = width = height = math.nan
-        if not label or not all(0 < side < math.inf for side in (length, width, height)):
+        if not label or not all(map(is_side, (length, width, height))):
             raise UserError(
-                f"spatial.sizes: {text!r} is not a label and three lengths in m above 0; "
+                f"spatial.sizes: {text!r} is not a label and three lengths of 0.001 to 1000 m; "
                 "write it as 'blue tote=0.6x0.4x0.3'"
             )
         if label in found:

@@ -16,7 +16,7 @@ from lfmvl_ros.core.latency.budget import Choice
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.region import Region
 from lfmvl_ros.core.reply import Reply
-from lfmvl_ros.core.timeline import stamp_document
+from lfmvl_ros.core.timeline import check_stamp, stamp_document
 
 SCHEMA = "lfmvl/grounding/1"
 
@@ -71,7 +71,7 @@ class Grounding:
         revision: commit of the checkpoint on its hub; "" if it does not come from a hub.
 
     Raises:
-        ValueError: the region is one of an image of another size.
+        ValueError: the region is one of an image of another size, or the stamp is no integer.
     """
 
     outcome: Outcome
@@ -93,6 +93,7 @@ class Grounding:
     region: Region | None = None
 
     def __post_init__(self) -> None:
+        check_stamp("Grounding.stamp_ns", self.stamp_ns)
         if self.region is not None and self.region.wh != self.wh:
             raise ValueError(
                 f"Grounding.region is of an image of {self.region.wh}, the frame is {self.wh}"

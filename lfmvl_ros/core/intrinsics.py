@@ -19,7 +19,8 @@ class Intrinsics:
     """Lens of an image, all in px; :func:`lfmvl_ros.ros.sensors.lens.to_lens` reads messages.
 
     Raises:
-        ValueError: a focal length is outside :data:`FOCAL_LENGTHS_PX`, or a value is not finite.
+        ValueError: a focal length is outside :data:`FOCAL_LENGTHS_PX`, the middle is further out
+            than the longest of them, or a value is not finite.
 
     >>> Intrinsics(500.0, 510.0, 320.0, 240.0)
     Intrinsics(fx_px=500.0, fy_px=510.0, cx_px=320.0, cy_px=240.0)
@@ -34,11 +35,15 @@ class Intrinsics:
         values = (self.fx_px, self.fy_px, self.cx_px, self.cy_px)
         low, high = FOCAL_LENGTHS_PX
         if not (
-            np.isfinite(values).all() and low <= self.fx_px <= high and low <= self.fy_px <= high
+            np.isfinite(values).all()
+            and low <= self.fx_px <= high
+            and low <= self.fy_px <= high
+            and max(abs(self.cx_px), abs(self.cy_px)) <= high
         ):
             raise ValueError(
-                f"Intrinsics needs finite values and focal lengths of {low:g} to {high:g} px, got "
-                f"{values}; an uncalibrated camera sends zeros in camera_info"
+                f"Intrinsics needs finite values, focal lengths of {low:g} to {high:g} px and a "
+                f"middle within {high:g} px, got {values}; an uncalibrated camera sends zeros in "
+                "camera_info"
             )
 
     def __iter__(self) -> Iterator[float]:

@@ -40,8 +40,18 @@ def safe_text(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
-    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return " ".join("".join(map(_safe_character, whole)).split())
+    return " ".join("".join(map(_safe_character, well_formed(text))).split())
+
+
+def well_formed(text: str) -> str:
+    r"""Join surrogate pairs and replace lone surrogates, which no UTF-8 message can carry.
+
+    >>> well_formed("\ud83d\ude00"), well_formed("a\ud800")
+    ('😀', 'a�')
+    """
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def shortened(text: str, most: int = 200) -> str:

@@ -56,6 +56,23 @@ class Verdict(str, Enum):
         return self in (Verdict.NEWER, Verdict.RESTARTED)
 
 
+def check_stamp(name: str, stamp_ns: object) -> None:
+    """Raise ``ValueError`` unless a stamp is an integer, of Python and not of numpy.
+
+    A float has no room for the nanoseconds of a clock of today. Numpy's integers overflow, and no
+    JSON document takes them.
+
+    >>> check_stamp("Frame.stamp_ns", 1.5)
+    Traceback (most recent call last):
+    ValueError: Frame.stamp_ns must be integer nanoseconds, an int, got 1.5 (float)
+    """
+    if not isinstance(stamp_ns, int) or isinstance(stamp_ns, bool):
+        raise ValueError(
+            f"{name} must be integer nanoseconds, an int, got {stamp_ns!r} "
+            f"({type(stamp_ns).__name__})"
+        )
+
+
 def stamp_document(stamp_ns: int) -> dict[str, int]:
     """Return a stamp as every JSON document has it: as in the ROS header.
 

@@ -20,10 +20,11 @@ from typing import Any
 
 import yaml
 
-from lfmvl_ros.core.document_checks import each_once, json_kind, refuse_keys_twice
+from lfmvl_ros.core.document_checks import each_once, json_kind
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.file_kinds import kind_of
 from lfmvl_ros.core.safe_text import quoted
+from lfmvl_ros.core.yaml_text import parse_yaml
 
 MAX_PATH_CHARACTERS = 4095  # PATH_MAX of Linux, without the NUL at the end
 _MOST_DIGITS = 308  # of the largest float
@@ -224,33 +225,6 @@ def read_json_object(
         kind = json_kind(document)
         raise UserError(f"{path} holds {kind}, and a JSON object, {{…}}, was expected")
     return document
-
-
-def parse_yaml(text: str, loader: Any = yaml.SafeLoader, *, once: bool = False) -> Any:
-    """Return the document of a YAML text.
-
-    Args:
-        text: of the document.
-        loader: a class of PyYAML.
-        once: refuse a key that stands in one mapping twice, of which PyYAML keeps the last.
-
-    Raises:
-        ValueError: it is not YAML. PyYAML itself raises many other errors: a KeyError for
-            ``!!bool x``, an AttributeError for ``!!timestamp x``.
-    """
-    try:
-        reader = loader(text)
-        node = reader.get_single_node()
-        if node is None:
-            return None
-        if once:
-            refuse_keys_twice(node)
-        return reader.construct_document(node)
-    except RecursionError as error:
-        raise ValueError("its YAML is nested too deeply") from error
-    except Exception as error:
-        name = "" if type(error) is ValueError else f"{type(error).__name__}: "
-        raise ValueError(" ".join(f"{name}{error}".split())[:300]) from error
 
 
 def read_yaml(path: Path, max_bytes: int = MAX_JSON_BYTES, loader: Any = yaml.SafeLoader) -> Any:

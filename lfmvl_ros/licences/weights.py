@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.user_files import is_directory, parse_yaml, read_text, user_path
+from lfmvl_ros.core.user_files import is_directory, read_text, user_path
+from lfmvl_ros.core.yaml_text import parse_yaml
 from lfmvl_ros.licences.item import Licensed, folded
 from lfmvl_ros.licences.spdx import from_text, from_words
 from lfmvl_ros.models.catalog import find

@@ -20,12 +20,13 @@ from rclpy.validate_namespace import validate_namespace
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import String
 
-from lfmvl_ros.agents.link import HIGHEST_DOMAIN, AnnotatedImage
+from lfmvl_ros.agents.link import AnnotatedImage
 from lfmvl_ros.core.camera_names import topic_prefix
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.safe_text import json_text, quoted, safe_text
 from lfmvl_ros.ros import conversions, qos
 from lfmvl_ros.ros.received_documents import command_result_from
+from lfmvl_ros.ros.ros_context import start_ros
 
 # With the names of a node's topics and services behind it, a name may have 247 characters.
 _LONGEST_NAMESPACE = 180
@@ -55,17 +56,8 @@ class CommandLink:
                 f"{quoted(namespace)} is not a namespace; give one such as /lfmvl, of at most "
                 f"{_LONGEST_NAMESPACE} letters, digits and underscores"
             )
-        try:
-            rclpy.init(args=[], context=self._context, domain_id=domain)
-        except RuntimeError as error:
-            raise UserError(f"ROS can't start: {error}") from error
+        start_ros(context=self._context, domain=domain)
         self.domain = self._context.get_domain_id()
-        if self.domain > HIGHEST_DOMAIN:  # Fast DDS would end the process without a word of ours
-            rclpy.shutdown(context=self._context)
-            raise UserError(
-                f"ROS can't start: ROS_DOMAIN_ID is {self.domain}; "
-                f"it is to be from 0 to {HIGHEST_DOMAIN}"
-            )
         self._node = rclpy.create_node(
             f"lfmvl_{client}_{os.getpid()}", context=self._context, namespace=self.namespace
         )

@@ -9,8 +9,9 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.parameter import Parameter
 from std_msgs.msg import String
 
-from lfmvl_ros.core.commands.commander import Commander, Policy
-from lfmvl_ros.core.commands.performing import Controls
+from lfmvl_ros.core.commands.commander import Commander
+from lfmvl_ros.core.commands.controls import Controls
+from lfmvl_ros.core.commands.policy import Policy
 from lfmvl_ros.core.commands.result import CommandResult
 from lfmvl_ros.core.commands.rule_events import RuleEvents
 from lfmvl_ros.core.commands.scene import Scene

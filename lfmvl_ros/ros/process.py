@@ -16,7 +16,6 @@ import functools
 import logging
 import os
 import queue
-import re
 import signal
 import sys
 import threading
@@ -37,6 +36,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.ros.allocation import keep_large_blocks
+from lfmvl_ros.ros.ros_context import start_ros
 from lfmvl_ros.threads import apply_thread_policy
 
 _BUILD_S, _CLOSE_S, _CALLBACKS_S = 1.0, 10.0, 0.4  # longest waits once the process is to end
@@ -101,7 +101,7 @@ def run(
         signal.signal(number, lambda *_: _requests.put(None))
     code = 1
     try:
-        _init(arguments)
+        start_ros(arguments, signal_handler_options=SignalHandlerOptions.NO)
         forward_logs()
         process = _Process(build, threads)
         code = process.run()
@@ -132,16 +132,6 @@ def logs_errors(transition: Callable[..., Any]) -> Callable[..., Any]:
             raise
 
     return logged
-
-
-def _init(arguments: list[str]) -> None:
-    try:
-        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
-    except RuntimeError as error:  # a bad command line, parameter file or ROS_DOMAIN_ID
-        message = re.sub(r", at /\S+:\d+", "", str(error)).removeprefix(
-            "failed to initialize rcl: "
-        )
-        raise UserError(f"ROS can't start: {message}") from error
 
 
 class _RosLog(logging.Handler):

@@ -43,7 +43,7 @@ USAGE = """recorder_node subscribes to the camera and the results, and writes wh
   ros2 run lfmvl_ros recorder_node --ros-args -r __ns:=/lfmvl -p out:=out/run -p duration_s:=20.0
 
 `lfmvl config --recorder` prints every parameter. Exit code 1: no tracks message came."""
-_PERIOD_S, _REDRAW_S = 0.1, 0.5
+_PERIOD_S, _REDRAW_S, _WAITING_S = 0.1, 0.5, 5.0
 
 
 class RecorderNode(Node):
@@ -63,7 +63,8 @@ class RecorderNode(Node):
         except UserError as error:
             raise UserError(f"out: {self.settings.out!r} can't be made: {error}") from error
         self.elapsed_s = 0.0
-        self._born_s, self._started_s = time.monotonic(), -1.0
+        self.sees_images, self.why_none = False, ""
+        self._born_s, self._started_s, self._shown_s = time.monotonic(), -1.0, 0.0
         overridable = qos.overridable()
         self.create_subscription(
             Image, "image_raw", self._on_image, qos.SENSOR, qos_overriding_options=overridable
@@ -104,12 +105,13 @@ class RecorderNode(Node):
         """End the recording."""
         if self.started:
             self.elapsed_s = time.monotonic() - self._started_s
+        else:
+            self.why_none = self.missing()
         self._bar.close()
 
     def _tick(self) -> None:
         if not self.started:
-            if self.waited_s > self.settings.start_timeout_s:
-                stop_spinning()
+            self._wait()
             return
         self.elapsed_s = time.monotonic() - self._started_s
         done = self.elapsed_s >= self.settings.duration_s
@@ -124,7 +126,29 @@ class RecorderNode(Node):
         if done:
             stop_spinning()
 
+    def _wait(self) -> None:
+        if self.waited_s > self.settings.start_timeout_s:
+            stop_spinning()
+        if self.waited_s >= self._shown_s + _WAITING_S:
+            self._shown_s = self.waited_s
+            self._bar.set_postfix_str(f"no tracks yet after {self.waited_s:.0f} s")
+
+    def missing(self) -> str:
+        """Return what is known about why no tracks came, and what to do about it."""
+        images, tracks = self.topics
+        if not self.count_publishers(tracks):
+            return (
+                f"nothing publishes {tracks}: start the perception node, or compare its namespace"
+            )
+        if not self.sees_images:
+            return f"a node publishes {tracks}, but no image came on {images}: start the camera"
+        return (
+            f"images come on {images}, and a node publishes {tracks}, but is not yet active: its "
+            "model may still be loading; raise start_timeout_s where the machine is busy"
+        )
+
     def _on_image(self, message: Image) -> None:
+        self.sees_images = True
         if not self.started:
             return
         try:
@@ -226,11 +250,7 @@ def finish(node: RecorderNode) -> int:
     if not node.started:
         gave_up = node.waited_s > settings.start_timeout_s
         waited = f"no tracks within {settings.start_timeout_s:g} s" if gave_up else "stopped first"
-        topics = " and ".join(node.topics)
-        print(
-            f"{waited}; are the camera and the perception node running, on {topics}?",
-            file=sys.stderr,
-        )
+        print(f"{waited}; {node.why_none}", file=sys.stderr)
         return 1
     for what, count in recording.skipped.items():
         print(f"{count} {what} could not be used and are left out", file=sys.stderr)

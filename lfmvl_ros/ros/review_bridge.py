@@ -14,6 +14,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from std_msgs.msg import String
 
 from lfmvl_ros.ros import qos
+from lfmvl_ros.ros.ros_context import start_ros
 
 
 class ReviewBridge:
@@ -26,7 +27,7 @@ class ReviewBridge:
 
     def __init__(self, topics: Sequence[str], on_document: Callable[[str, str], None]) -> None:
         self._context = Context()
-        rclpy.init(args=[], context=self._context)
+        start_ros(context=self._context)
         self._node = rclpy.create_node("lfmvl_review", context=self._context)
         self._publishers = {
             topic: self._node.create_publisher(String, f"{topic}_answers", qos.own(qos.EVENTS))

@@ -244,6 +244,15 @@ def test_demo_is_three_processes_over_dds(tmp_path: Path, replies: Path) -> None
         assert (tmp_path / "demo" / name).stat().st_size > 0
 
 
+def test_demo_refuses_a_domain_that_ros_would_read_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ROS_DOMAIN_ID", "1e3")
+    assert main(["demo", "--out", str(tmp_path / "demo")]) == 2
+    assert "ROS_DOMAIN_ID is '1e3'; it is to be a plain whole number" in capsys.readouterr().err
+    assert not (tmp_path / "demo").exists()
+
+
 def test_demo_says_what_is_wrong_with_the_camera(tmp_path: Path, replies: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "lfmvl_ros.cli.main", "demo", "--camera", "missing.mp4",

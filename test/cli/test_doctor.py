@@ -60,6 +60,8 @@ def test_versions_too_old_missing_and_broken(monkeypatch: pytest.MonkeyPatch) ->
         ({"ROS_DOMAIN_ID": "150"}, "domain", WARN),
         ({"ROS_DOMAIN_ID": "233"}, "domain", FAIL),
         ({"ROS_DOMAIN_ID": "robot"}, "domain", FAIL),
+        ({"ROS_DOMAIN_ID": "010"}, "domain", FAIL),
+        ({"ROS_DOMAIN_ID": ""}, "domain", OK),
         ({}, "reach", OK),
         ({"ROS_LOCALHOST_ONLY": "1"}, "reach", WARN),
         ({"ROS_LOCALHOST_ONLY": "0"}, "reach", OK),

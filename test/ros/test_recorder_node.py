@@ -100,8 +100,24 @@ def test_messages_without_a_stamp_are_counted(world, tmp_path):
 def test_without_tracks_it_gives_up_and_names_the_topics(world):
     process = world.start("recorder_node", parameters={"start_timeout_s": 0.5})
     assert process.ended() == 1
-    assert f"no tracks within 0.5 s; are the camera and the perception node running, on " \
-        f"{world.namespace}/image_raw and {world.namespace}/tracks?" in world.log()  # fmt: skip
+    topic = f"{world.namespace}/tracks"
+    assert f"no tracks within 0.5 s; nothing publishes {topic}: start the perception" in world.log()
+
+
+def test_without_tracks_it_says_what_is_there(world):
+    """Whoever has started both nodes is not asked whether they run."""
+    images, tracks = f"{world.namespace}/image_raw", f"{world.namespace}/tracks"
+    world.node.create_publisher(Detection2DArray, tracks, qos.RESULTS)
+    process = world.start("recorder_node", parameters={"start_timeout_s": 3.0})
+    assert process.ended() == 1
+    assert f"a node publishes {tracks}, but no image came on {images}" in world.log()
+    camera = world.camera()
+    camera.start()
+    process = world.start("recorder_node", parameters={"start_timeout_s": 6.0})
+    assert process.ended() == 1
+    camera.stop()
+    assert "is not yet active: its model may still be loading; raise start_timeout" in world.log()
+    assert "no tracks yet after 5 s" in world.log()
 
 
 def test_images_that_can_not_be_read_are_left_out_and_told_once(world, tmp_path):

@@ -156,15 +156,15 @@ def test_nobody_listens(ros):
         assert why in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("domain", "why"),
-    [("300", "ROS_DOMAIN_ID is 300; it is to be from 0 to 232"), ("x", "not an integral number")],
-)
-def test_a_domain_that_cannot_be_is_one_line(ros, monkeypatch, domain, why):
+@pytest.mark.parametrize("domain", ["300", "1e3", "0x1"])
+def test_a_domain_that_cannot_be_is_one_line(ros, monkeypatch, domain):
     monkeypatch.setenv("ROS_DOMAIN_ID", domain)
     done = subprocess.run([*COMMAND, "hello"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert why in done.stderr
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"lfmvl say: ROS can't start: ROS_DOMAIN_ID is '{domain}'; it is to be a plain whole "
+        "number from 0 to 232, such as 7\n",
+    )
 
 
 class Impostor:

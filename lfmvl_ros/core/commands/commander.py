@@ -10,52 +10,27 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 
 from lfmvl_ros.core.commands.checking import understand_all
-from lfmvl_ros.core.commands.offering import SYNTAXES, offer
-from lfmvl_ros.core.commands.performing import Controls, Performer, wait_for
+from lfmvl_ros.core.commands.controls import Controls
+from lfmvl_ros.core.commands.inbox import MOST_WAITING, Inbox
+from lfmvl_ros.core.commands.performing import Performer
+from lfmvl_ros.core.commands.policy import Policy
 from lfmvl_ros.core.commands.reading import read_calls
-from lfmvl_ros.core.commands.request import (
-    EXAMPLE,
-    CommandRequest,
-    RefusedRequestError,
-    parse_request,
-)
+from lfmvl_ros.core.commands.request import CommandRequest, RefusedRequestError, parse_request
 from lfmvl_ros.core.commands.result import CommandResult, Done, Status, ToolProgress
 from lfmvl_ros.core.commands.said_numbers import check_numbers
+from lfmvl_ros.core.commands.sentence import ask_model
 from lfmvl_ros.core.commands.tools import Tool
 from lfmvl_ros.core.errors import UserError, describe
-from lfmvl_ros.core.pipeline.errands import Ask
-from lfmvl_ros.core.prompt import TextPrompt
-from lfmvl_ros.core.reply import FinishReason
 from lfmvl_ros.core.safe_text import quoted, shortened
 
-MOST_WAITING, MOST_RUNNING = 100, 16
+MOST_RUNNING = 16
 _TICK_S, _PROGRESS_S = 0.05, 0.5
 _SHOWN = 300  # characters of a command or of a model's text in a result
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What commands may do now.
-
-    Attributes:
-        allowed: names of tools that may be used.
-        dry_run: check, but do nothing.
-        syntax: how the model in use is given tools; "" where it can't call functions.
-        model: its name.
-        constrained: its calls keep to the form of its family, where it can.
-    """
-
-    allowed: Collection[str]
-    dry_run: bool
-    syntax: str
-    model: str
-    constrained: bool = True
 
 
 @dataclass(eq=False)
@@ -87,11 +62,7 @@ class Commander:
         self._controls, self._policy = controls, policy
         self._now_ns, self._publish = now_ns, publish
         self._performer = Performer(controls)
-        self._wake = threading.Condition()
-        self._inbox: deque[str] = deque()
-        self._overflow: deque[str] = deque()
-        self._unanswered = 0
-        self._closing = self._ticked = False
+        self._inbox = Inbox()
         self._running: dict[str, _Running] = {}
         self._given = 0
         self.counts = {"done": 0, "refused": 0, "failed": 0, "cancelled": 0, "lost": 0}
@@ -104,55 +75,36 @@ class Commander:
         Up to :data:`MOST_WAITING` commands wait to be started; as many more are refused, and any
         beyond that are counted as ``lost``.
         """
-        with self._wake:
-            full = len(self._inbox) >= MOST_WAITING
-            if full and len(self._overflow) >= MOST_WAITING:
-                self._unanswered += 1  # they come faster than they can be answered
-            else:
-                (self._overflow if full else self._inbox).append(text)
-            self._wake.notify()
+        self._inbox.submit(text)
 
     def tick(self) -> None:
         """Check now whether something that a command waits for has come."""
-        with self._wake:
-            self._ticked = True
-            self._wake.notify()
+        self._inbox.tick()
 
     def close(self, timeout_s: float = 1.0) -> None:
         """Cancel all running commands, publish that, and stop."""
-        with self._wake:
-            self._closing = True
-            self._wake.notify()
+        self._inbox.close()
         self._thread.join(timeout_s)
 
     # -- the thread --------------------------------------------------------------------------------
 
     def _run(self) -> None:
         while True:
-            with self._wake:
-                while not (self._inbox or self._overflow or self._ticked or self._closing):
-                    if not self._wake.wait(_TICK_S if self._running else None):
-                        break
-                texts, self._ticked = list(self._inbox), False
-                lost, unanswered = list(self._overflow), self._unanswered
-                self._inbox.clear()
-                self._overflow.clear()
-                self._unanswered = 0
-                closing = self._closing
-            for text in texts:
+            taken = self._inbox.take(_TICK_S if self._running else None)
+            for text in taken.texts:
                 self._guarded(self._begin, text)
-            for text in lost:
-                self._guarded(self._refuse_lost, text)
-            if unanswered:
-                self.counts["lost"] += unanswered
+            for text in taken.refused:
+                self._guarded(self._refuse_full, text)
+            if taken.lost:
+                self.counts["lost"] += taken.lost
                 _log.warning(
                     "%d commands were lost without an answer: more than %d waited",
-                    unanswered,
+                    taken.lost,
                     2 * MOST_WAITING,
                 )
             for id_ in list(self._running):
                 self._guarded(self._step, id_)
-            if closing:
+            if taken.closing:
                 for id_ in list(self._running):
                     self._guarded(self._cancel, id_, "the node has stopped")
                 return
@@ -168,7 +120,7 @@ class Commander:
             self.counts[result.status.value] += 1
         self._publish(replace(result, stamp_ns=self._now_ns()))
 
-    def _refuse_lost(self, text: str) -> None:
+    def _refuse_full(self, text: str) -> None:
         reason = f"{MOST_WAITING} commands wait already; send it again later"
         try:
             id_ = parse_request(text).id
@@ -252,7 +204,7 @@ class Commander:
         calls = request.calls
         if request.sentence:
             begun = replace(begun, model=policy.model)
-            text = yield from self._ask_model(request.sentence, policy)
+            text = yield from ask_model(request.sentence, policy, self._controls)
             begun = replace(begun, model_text=shortened(text, _SHOWN))
             reading = read_calls(text)
             if reading.problem:
@@ -276,27 +228,6 @@ class Commander:
         if not begun.dry_run:
             self._cancel(request.cancel, "cancelled")
         return replace(begun, status=Status.DONE, message=f"cancelled {quoted(request.cancel)}")
-
-    def _ask_model(self, sentence: str, policy: Policy) -> Generator[None, None, str]:
-        if not policy.model:
-            raise UserError("no model is loaded yet; send the sentence again when it is")
-        if policy.syntax not in SYNTAXES:
-            raise UserError(
-                f"{policy.model} can't turn sentences into tool calls, as far as is "
-                f"known; send a tool call such as {EXAMPLE}"
-            )
-        prompt = offer(
-            sentence, policy.allowed, policy.syntax,
-            names=self._controls.names(), constrained=policy.constrained,
-        )  # fmt: skip
-        future = self._controls.running().request_reply(_calls_for(prompt))
-        reply = yield from wait_for(future, self._controls)
-        if reply.error is not None:
-            raise UserError(f"the model could not read the sentence: {reply.error}")
-        if reply.finish is not FinishReason.STOP:
-            why = _UNFINISHED.get(reply.finish, f"finish {reply.finish.value}")
-            raise UserError(f"the model did not end its calls: {why}, or send a tool call as JSON")
-        return reply.text
 
     def _perform(
         self, tools: tuple[Tool, ...], begun: CommandResult
@@ -324,19 +255,3 @@ class Commander:
 def _progress(begun: CommandResult, outcomes: list[Done], step: ToolProgress) -> CommandResult:
     now = Done(Status.RUNNING, step.text, step.data)
     return replace(begun, message=step.text, outcomes=(*outcomes, now))
-
-
-_UNFINISHED = {
-    FinishReason.DEADLINE: "its time was over; raise generation.timeout_s where the computer is "
-    "slow or busy",
-    FinishReason.LENGTH: "they became too long; say less in one sentence",
-    FinishReason.REPETITION: "it repeated itself; say it in other words",
-}
-
-
-def _calls_for(prompt: TextPrompt) -> Ask:
-    return lambda model, settings, cancelled: model.write(
-        prompt,
-        generation=replace(settings.generation, grammar="none", draft="none"),
-        cancelled=cancelled,
-    )

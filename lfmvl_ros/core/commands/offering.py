@@ -10,7 +10,7 @@ from lfmvl_ros.core.commands.call_forms import FORMS
 from lfmvl_ros.core.commands.tools import declarations
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.prompt import TextPrompt, neutralise
-from lfmvl_ros.core.safe_text import json_text
+from lfmvl_ros.core.safe_text import json_text, well_formed
 
 SYNTAXES = ("lfm2", "lfm2.5", "lfm3", "learned")
 """Ways in which models are given tools."""
@@ -52,7 +52,7 @@ def offer(
         UserError: the sentence is empty or too long.
     """
     one_line = _LINES.sub(". ", sentence[: LONGEST_SENTENCE + 1].strip())
-    words = neutralise(one_line.encode(errors="replace").decode())  # of lone surrogates: "?"
+    words = neutralise(well_formed(one_line))
     if len(sentence) > LONGEST_SENTENCE:
         raise UserError(
             f"a sentence takes at most {LONGEST_SENTENCE} characters, got {len(sentence)}; "

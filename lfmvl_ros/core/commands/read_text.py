@@ -47,9 +47,7 @@ class TextRequest:
             if worker.problem:
                 raise UserError(worker.problem)
         for view in self._scene.views(self._camera):
-            if not view.fresh:
-                where = f" from camera {view.camera}" if view.camera else ""
-                raise UserError(f"no images arrive{where}; check the image topic")
+            view.refuse_silence()
 
     def steps(
         self, timeout_s: float, check: Callable[[], object]

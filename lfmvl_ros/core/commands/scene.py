@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 from lfmvl_ros.core.boxes import normalise
+from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.grounding import Grounding
+from lfmvl_ros.core.image_words import part_of_image
 from lfmvl_ros.core.parsing.labels import LabelMatcher
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.readings.reading import Texts, text_of
@@ -42,6 +44,18 @@ class CameraState:
     answer: Grounding | None = None
     places: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     texts: Texts = field(default_factory=dict)
+
+    def refuse_silence(self) -> None:
+        """Raise a :class:`UserError` where no frame came a moment ago."""
+        where = f" from camera {self.camera}" if self.camera else ""
+        if self.tracks is None:
+            raise UserError(
+                f"no image has come{where} yet; wait for the camera to start, or check the topic"
+            )
+        if not self.fresh:
+            raise UserError(
+                f"no more images come{where}; has the camera, the recording or the demo ended?"
+            )
 
     def objects(self, label: str) -> list[dict[str, Any]]:
         """Return the tracks of a label that were confirmed, as JSON has them.
@@ -152,3 +166,15 @@ def spelt(label: str, query: Query) -> str | None:
 def certain(objects: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return those of :meth:`CameraState.objects` that are confirmed now, not only predicted."""
     return [item for item in objects if item["state"] == TrackState.CONFIRMED.value]
+
+
+def in_words(item: Mapping[str, Any]) -> str:
+    """Return where one of :meth:`CameraState.objects` is, for people."""
+    place = part_of_image(item["bbox"])
+    text = f"{item['label']} {item['id']} ({item['state']}), {place} of the image"
+    if item["camera"]:
+        text += f" of {item['camera']}"
+    if "place" in item:
+        x_m, y_m, z_m = item["place"]["position"]
+        text += f", at {x_m:.2f}, {y_m:.2f}, {z_m:.2f} m in {item['place']['frame_id']}"
+    return text

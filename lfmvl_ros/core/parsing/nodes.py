@@ -6,6 +6,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from lfmvl_ros.core.safe_text import well_formed
+
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
@@ -101,14 +103,3 @@ class Document:
 def _unescape(match: re.Match[str]) -> str:
     code, simple = match.groups()
     return chr(int(code, 16)) if code else _SIMPLE.get(simple, simple)
-
-
-def well_formed(text: str) -> str:
-    r"""Join surrogate pairs and replace lone surrogates, which no UTF-8 message can carry.
-
-    >>> well_formed("\ud83d\ude00"), well_formed("a\ud800")
-    ('😀', 'a�')
-    """
-    if text.isascii():
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

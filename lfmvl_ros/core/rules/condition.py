@@ -24,19 +24,13 @@ from scipy.special import ndtr
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.errors import UserError
+from lfmvl_ros.core.rules.decided import refuse_decided
+from lfmvl_ros.core.rules.fields import FIELDS, FLAGS, METRIC, NUMBERS, TEXTS
 from lfmvl_ros.core.rules.patterns import refuse_endless
 from lfmvl_ros.core.rules.text_tests import TEXT_TESTS, chance_of, fold_of
 from lfmvl_ros.core.settings import nearest_name
 
 INSTALL = "pip install 'lfmvl_ros[rules]' (or pip install rule-engine)"
-TEXTS = ("label", "state", "text")
-NUMBERS = (
-    "confidence", "existence", "age_s", "x", "y", "width", "height", "speed_px_s", "speed_m_s",
-    "text_confidence", "distance_m", "pick_sigma_m", "normal_sigma_deg",
-)  # fmt: skip
-FLAGS = ("at_border",)
-FIELDS = (*TEXTS, *NUMBERS, *FLAGS)
-_METRES = frozenset(("speed_m_s", "distance_m", "pick_sigma_m", "normal_sigma_deg"))
 _QUOTED = re.compile(r"""[rs]?(?P<quote>["'])((?:[^\\\n]|\\.)*?)(?P=quote)""")  # as rule-engine's
 _GROWING = re.compile(r"<<|>>|\*\*")
 MAX_CHARACTERS = 1000
@@ -61,14 +55,15 @@ _Value = Any  # (N,) probabilities, a Column, a list of texts, or a literal
 
 
 class TrackCondition:
-    """A condition on the fields of a track (:data:`FIELDS`).
+    """A condition on the fields of a track (:mod:`lfmvl_ros.core.rules.fields`).
 
     Attributes:
         text: the condition as it was written.
         fields: names of the fields that it uses.
 
     Raises:
-        UserError: it can't be parsed, or uses syntax that is not supported here.
+        UserError: it can't be parsed, uses syntax that is not supported here, or is always or never
+            true by the values that its fields can have.
     """
 
     def __init__(self, text: str) -> None:
@@ -77,13 +72,15 @@ class TrackCondition:
         _refuse_endless(text)
         self.text = text
         fields: set[str] = set()
-        self._evaluate = _boolean(_parsed(text), fields)
+        expression = _parsed(text)
+        self._evaluate = _boolean(expression, fields)
+        refuse_decided(expression)
         self.fields = frozenset(fields)
 
     @property
     def needs_metres(self) -> bool:
         """True if it uses a field in metres."""
-        return bool(self.fields & _METRES)
+        return bool(self.fields & METRIC)
 
     def probability(self, columns: Columns) -> FloatArray:
         """Return the probability that it holds for each track, ``(N,)``; 0 where that is unknown.

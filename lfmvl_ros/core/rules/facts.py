@@ -8,14 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.readings.reading import Texts, TrackText, text_of
 from lfmvl_ros.core.rules import measuring
-from lfmvl_ros.core.rules.condition import TEXTS, Column
+from lfmvl_ros.core.rules.condition import Column
+from lfmvl_ros.core.rules.fields import TEXTS
 from lfmvl_ros.core.rules.history import Moment, MomentHistory, Positions
-from lfmvl_ros.core.rules.roster import BoolArray
+from lfmvl_ros.core.rules.movement import Movement
 from lfmvl_ros.core.rules.rule import Point, Rule, Zone
 from lfmvl_ros.core.timeline import NS
 from lfmvl_ros.core.tracking import Tracks
@@ -44,7 +44,7 @@ class Facts:
         texts: Texts = _NO_TEXTS,
         calibrated: bool = False,
     ) -> None:
-        self.tracks, self._history, self._texts = tracks, history, texts
+        self.tracks, self._texts = tracks, texts
         self.roster = roster = history.roster_of(tracks)
         self.ids, self.id_list, self.row_of = roster.ids, roster.id_list, roster.row_of
         self.keys, self.confirmed = roster.keys, roster.confirmed
@@ -55,16 +55,13 @@ class Facts:
         if calibrated:
             self._trust = np.minimum(tracks.scores / np.maximum(self.existence, 1e-9), 1.0)
         self.moment = self._moment(positions)
+        self.movement = Movement(self.moment, history)
         self._columns: dict[str, Any] = {}
         self._zones: dict[tuple[str, str], FloatArray] = {}
         self._points: dict[Point, tuple[FloatArray, FloatArray]] = {}
         self._there: dict[tuple[tuple[frozenset[str], str], tuple[str, str]], FloatArray] = {}
         self._relevant: dict[tuple[frozenset[str], str], FloatArray] = {}
-        self._contacts: dict[tuple[float, float], tuple[FloatArray, FloatArray]] = {}
-        self._speeds: dict[float, Column] = {}
-        self._faster: dict[tuple[float, float, bool], tuple[FloatArray, FloatArray]] = {}
         self._conditions: dict[str, FloatArray] = {}
-        self._pairs: dict[float, tuple[Moment | None, Any, BoolArray]] = {}
 
     def _moment(self, positions: Positions | None) -> Moment:
         tracks, roster = self.tracks, self.roster
@@ -198,59 +195,6 @@ class Facts:
         """Return the text on a row's object; None if it is not known."""
         return text_of(self._texts, self.id_list[row], self.tracks.labels[row])
 
-    def _earlier(self, over_s: float) -> tuple[Moment | None, Any, Any]:
-        """Return the moment ``over_s`` ago, each track's row in it, and which tracks it has.
-
-        Those that were tentative then are left out. Their box is that of a single answer, and may
-        be of a part of the object or of two: what is measured from it looks like growth or speed.
-        """
-        if over_s not in self._pairs:
-            roster = self.roster
-            moment = self._history.before(self.tracks.stamp_ns, over_s)
-            if moment is None or not moment.roster.id_list:
-                self._pairs[over_s] = None, slice(None), ~roster.all_true
-            elif moment.roster.id_list == roster.id_list:  # most often; a slice copies nothing
-                self._pairs[over_s] = moment, slice(None), ~moment.roster.tentative
-            else:
-                row_of = moment.roster.row_of
-                rows = np.array([row_of.get(key, -1) for key in self.id_list], dtype=np.intp)
-                self._pairs[over_s] = moment, rows, (rows >= 0) & ~moment.roster.tentative[rows]
-        return self._pairs[over_s]
-
-    def speed_px_s(self, over_s: float) -> Column:
-        """Return the speed of box centres over a time, px/s; NaN for tracks that are younger."""
-        if over_s not in self._speeds:
-            self._speeds[over_s] = self._speed_px_s(over_s)
-        return self._speeds[over_s]
-
-    def _speed_px_s(self, over_s: float) -> Column:
-        moment, rows, there = self._earlier(over_s)
-        if moment is None:
-            return measuring.unknown(len(self.ids))
-        passed_s = (self.tracks.stamp_ns - moment.stamp_ns) * NS
-        step = self.cxcywh[:, :2] - moment.cxcywh[rows, :2]
-        spread = self.tracks.covariance[:, :2, :2] + moment.covariance[rows][:, :2, :2]
-        return measuring.speed(step, spread, passed_s, there)
-
-    def speed_m_s(self, over_s: float) -> Column:
-        """Return the speed of positions over a time, m/s; NaN where it is not known."""
-        moment, rows, there = self._earlier(over_s)
-        now = self.moment
-        if moment is None or moment.xyz_frame != now.xyz_frame or now.xyz_ns <= moment.xyz_ns:
-            return measuring.unknown(len(self.ids))
-        step = now.xyz - moment.xyz[rows]
-        spread = now.xyz_covariance + moment.xyz_covariance[rows]
-        return measuring.speed(step, spread, (now.xyz_ns - moment.xyz_ns) * NS, there)
-
-    def faster(self, limit: float, over_s: float, metric: bool) -> tuple[FloatArray, FloatArray]:
-        """Return each track's probability to exceed a speed (0 if unknown), and its own speed."""
-        key = (limit, over_s, metric)
-        if key not in self._faster:
-            found = self.speed_m_s(over_s) if metric else self.speed_px_s(over_s)
-            p = ndtr((found.mean - limit) / np.maximum(found.sigma, 1e-9))
-            self._faster[key] = np.fmax(p, 0.0), found.mean  # of NaN and 0: 0
-        return self._faster[key]
-
     def distance_m(self) -> Column:
         """Return the distance of positions from the origin of their frame, on the floor plane."""
         xy = self.moment.xyz[:, :2] if self._is_floor else self.moment.xyz
@@ -277,18 +221,6 @@ class Facts:
         step = moment.xyz - moment.xyz[one]
         return measuring.length(step, moment.xyz_covariance + moment.xyz_covariance[one])
 
-    def contact(self, time_s: float, over_s: float) -> tuple[FloatArray, FloatArray]:
-        """Return each track's probability to arrive within a time, and its time to contact, s."""
-        key = (time_s, over_s)
-        if key not in self._contacts:
-            then, rows, there = self._earlier(over_s)
-            if then is None:
-                n = len(self.ids)
-                self._contacts[key] = np.zeros(n), np.full(n, np.inf)
-            else:
-                self._contacts[key] = measuring.contact(self.moment, then, rows, there, time_s)
-        return self._contacts[key]
-
     def covered(self, zone: Zone, labels: frozenset[str]) -> float:
         """Return the largest fraction of an image zone that one object of another label covers."""
         xyxy = self.tracks.xyxy_px
@@ -304,8 +236,8 @@ class Facts:
 
 _AXES = ("x", "y", "width", "height")
 _MEASURED: dict[str, Callable[[Facts], Column]] = {
-    "speed_px_s": lambda facts: facts.speed_px_s(Rule.over_s),
-    "speed_m_s": lambda facts: facts.speed_m_s(Rule.over_s),
+    "speed_px_s": lambda facts: facts.movement.speed_px_s(Rule.over_s),
+    "speed_m_s": lambda facts: facts.movement.speed_m_s(Rule.over_s),
     "text_confidence": lambda facts: measuring.exact(facts.text_confidences()),
     "distance_m": Facts.distance_m,
     "pick_sigma_m": lambda facts: measuring.exact(facts.pick_sigmas()[:, 0]),

@@ -44,7 +44,7 @@ def _enter(rule: Rule, facts: Facts) -> Held:
 
 def _speed(rule: Rule, facts: Facts) -> Held:
     assert rule.above is not None
-    faster, speed = facts.faster(rule.above, rule.over_s, rule.metric)
+    faster, speed = facts.movement.faster(rule.above, rule.over_s, rule.metric)
     return Held(faster * facts.there(rule), speed)
 
 
@@ -56,7 +56,7 @@ def _leave(rule: Rule, facts: Facts) -> Held:
 def _approach(rule: Rule, facts: Facts) -> Held:
     relevant = facts.there(rule)
     if rule.time_s is not None:
-        soon, contact_s = facts.contact(rule.time_s, rule.over_s)
+        soon, contact_s = facts.movement.contact(rule.time_s, rule.over_s)
         return Held(soon * relevant, contact_s)
     assert rule.distance_m is not None
     if not rule.to:

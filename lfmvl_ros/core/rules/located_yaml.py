@@ -13,10 +13,15 @@ import yaml
 
 from lfmvl_ros.core.safe_text import shortened
 from lfmvl_ros.core.settings import nearest_name
+from lfmvl_ros.core.yaml_text import compose_yaml, parse_yaml
 
 MAX_BYTES = 1 << 20
 MAX_NODES = 20_000  # a few anchors can multiply into billions of nodes
 _TAG = "tag:yaml.org,2002:"
+# A merged key would have the line of another mapping, and YAML 1.2 has no merge keys any more.
+_NO_MERGE = (
+    "merge keys of YAML are not supported; write the keys themselves (*name works for a value)"
+)
 
 
 @dataclass
@@ -70,6 +75,8 @@ class YamlValue:
     def mapping(self, what: str) -> dict[str, YamlValue]:
         """Return the values by key; notes a problem and returns nothing for other things.
 
+        Nothing is returned for a mapping with a merge key either.
+
         Args:
             what: is expected, for the message.
         """
@@ -82,6 +89,9 @@ class YamlValue:
             shown = shortened(name, 60)
             path = f"{self.path}.{shown}" if self.path else shown
             item = YamlValue(value, path, self._problems)
+            if key.tag == f"{_TAG}merge":
+                self._problems.add(key.start_mark.line + 1, f"{path}: {_NO_MERGE}")
+                return {}  # what it needs may come from there: say nothing false about it
             if not name:
                 self._problems.add(key.start_mark.line + 1, f"{self.path}: a key must be a word")
             elif name in found:
@@ -130,8 +140,8 @@ class YamlValue:
         node, value = self._node, math.nan
         if isinstance(node, yaml.ScalarNode) and node.tag in (f"{_TAG}int", f"{_TAG}float"):
             # What looks like a number may be none (`0x_`, `._`), or be too long for a float.
-            with contextlib.suppress(ValueError, OverflowError, yaml.YAMLError):
-                loaded = yaml.safe_load(node.value)
+            with contextlib.suppress(ValueError, OverflowError):
+                loaded = parse_yaml(node.value)
                 value = float(loaded) if isinstance(loaded, (int, float)) else math.nan
         other = self._read_otherwise()
         if other or not low <= value <= high:
@@ -159,8 +169,8 @@ class YamlValue:
         """Return true or false; notes a problem and returns False for other things."""
         node = self._node
         if isinstance(node, yaml.ScalarNode) and node.tag == f"{_TAG}bool":
-            with contextlib.suppress(ValueError, yaml.YAMLError):  # `!!bool "["`
-                loaded = yaml.safe_load(node.value)
+            with contextlib.suppress(ValueError):  # `!!bool "["`
+                loaded = parse_yaml(node.value)
                 if isinstance(loaded, bool):  # not of `!!bool "no way"`
                     return loaded
         self.problem(f"expected true or false, got {self.shown}")
@@ -196,7 +206,7 @@ def unknown(word: str, known: list[str], what: str) -> str:
 def parse(text: str, problems: Problems) -> YamlValue | None:
     """Return the document of a YAML text; None for an empty one, or with a problem for no YAML."""
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = compose_yaml(text)
         if node is not None and _size(node) > MAX_NODES:
             problems.add(1, f"holds more than {MAX_NODES:,} values; are anchors nested?")
             return None
@@ -204,9 +214,8 @@ def parse(text: str, problems: Problems) -> YamlValue | None:
         mark = error.problem_mark or error.context_mark
         problems.add(mark.line + 1 if mark else 1, f"is no YAML: {error.problem or error.context}")
         return None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        reason = str(error).splitlines()[0][:200] if str(error) else "nested too deeply"
-        problems.add(1, f"is no YAML: {reason}")
+    except (yaml.YAMLError, ValueError) as error:
+        problems.add(1, f"can't be read: {str(error).splitlines()[0][:200]}")
         return None
     return None if node is None else YamlValue(node, "", problems)
 

@@ -40,9 +40,10 @@ def pattern_test(text: str, *, whole: bool) -> Callable[[str], bool]:
     refuse_endless(text, whole=whole)
     try:
         compiled = re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
-        reason = str(error) or "nested too deeply"
-        raise UserError(f"{quoted(text)} is not a regular expression ({reason})") from error
+    except RecursionError as error:
+        raise UserError(f"the regular expression {quoted(text)} is nested too deeply") from error
+    except (re.error, OverflowError) as error:
+        raise UserError(f"{quoted(text)} is not a regular expression ({error})") from error
     find = compiled.match if whole else compiled.search
 
     @lru_cache(maxsize=1024)  # the same few labels come with every frame

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray
+from lfmvl_ros.core.timeline import check_stamp
 
 DepthArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
@@ -19,6 +20,8 @@ MARGIN = 0.30
 # About how many samples a box and its surroundings get. More take time and gain nothing.
 SAMPLES = 900
 _LEAST_MARGIN_PX = 5
+# Smaller boxes have no place.
+LEAST_BOX_PX = 2
 _BELOW_MM, _ABOVE_KM = 0.000999, 1000.1
 _INFINITY = np.float32(np.inf).view(np.uint32)
 
@@ -28,13 +31,13 @@ class DepthImage:
     """Depth along the optical axis, registered to the colour image. Its array is never written to.
 
     Attributes:
-        depth_m: ``(H, W)`` float32, C-contiguous, metres; NaN where there is no depth. The depths
-            themselves are not checked: :meth:`from_m` does that.
+        depth_m: ``(H, W)`` float32, C-contiguous, metres, 1 mm to 1 km; NaN where there is no
+            depth. No camera measures less or more, and inverses would overflow.
         stamp_ns: capture time, integer nanoseconds, >= 0.
         frame_id: optical frame of the camera it is registered to.
 
     Raises:
-        ValueError: shape, type or stamp differs from what is said above.
+        ValueError: shape, type, stamp or a depth differs from what is said above.
 
     >>> DepthImage.from_mm(np.array([[0, 2000]], np.uint16), stamp_ns=0).depth_m.tolist()
     [[nan, 2.0]]
@@ -43,6 +46,8 @@ class DepthImage:
     depth_m: DepthArray
     stamp_ns: int
     frame_id: str = ""
+    # The array if its depths are in range for certain, so that each frame's are looked at once.
+    _sound: DepthArray | None = field(default=None, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         depth = self.depth_m
@@ -54,8 +59,17 @@ class DepthImage:
             )
         if 0 in depth.shape or not depth.flags.c_contiguous:
             raise ValueError(f"DepthImage.depth_m must be contiguous, H, W >= 1, got {depth.shape}")
-        if not isinstance(self.stamp_ns, int) or self.stamp_ns < 0:
-            raise ValueError(f"DepthImage.stamp_ns must be an integer >= 0, got {self.stamp_ns!r}")
+        check_stamp("DepthImage.stamp_ns", self.stamp_ns)
+        if self.stamp_ns < 0:
+            raise ValueError(f"DepthImage.stamp_ns must be nanoseconds >= 0, got {self.stamp_ns}")
+        if depth is not self._sound:
+            wrong = depth[~(_is_depth(depth) | np.isnan(depth))]
+            if wrong.size:
+                raise ValueError(
+                    f"DepthImage.depth_m must be 1 mm to 1 km or NaN, got {wrong[0]:g} and "
+                    f"{wrong.size - 1} more of these; DepthImage.from_m makes NaN of them"
+                )
+            object.__setattr__(self, "_sound", depth)
 
     @classmethod
     def from_mm(cls, depth_mm: NDArray[np.uint16], stamp_ns: int, frame_id: str = "") -> DepthImage:
@@ -64,12 +78,12 @@ class DepthImage:
         Raises:
             ValueError: not a uint16 array ``(H, W)``.
         """
-        if depth_mm.dtype != np.uint16:
+        if depth_mm.dtype.newbyteorder("=") != np.uint16:
             raise ValueError(f"depth in millimetres must be uint16, got {depth_mm.dtype}")
         depth = depth_mm.astype(np.float32)
         depth *= np.float32(0.001)
         depth[depth_mm == 0] = np.nan
-        return cls(depth, stamp_ns, frame_id)
+        return cls(depth, stamp_ns, frame_id, _sound=depth)
 
     @classmethod
     def from_m(
@@ -83,19 +97,32 @@ class DepthImage:
     ) -> DepthImage:
         """Return an image in encoding ``32FC1``: metres; NaN where outside (near_m, far_m).
 
-        Also where below 1 mm or above 1 km: no camera measures that, and inverses overflow.
+        Also where below 1 mm or above 1 km.
 
         Raises:
-            ValueError: not an array ``(H, W)``.
+            ValueError: not an array ``(H, W)`` of floats, or ``near_m`` is not below ``far_m``.
         """
-        depth = np.ascontiguousarray(depth_m, dtype=np.float32)
-        good = (depth > max(near_m, _BELOW_MM)) & (depth < min(far_m, _ABOVE_KM))
-        return cls(np.where(good, depth, np.float32(np.nan)), stamp_ns, frame_id)
+        if np.asarray(depth_m).dtype.kind != "f":
+            raise ValueError(
+                f"depth in metres must be floats, got {np.asarray(depth_m).dtype}; "
+                "DepthImage.from_mm takes millimetres"
+            )
+        if not near_m < far_m:
+            raise ValueError(f"near_m must be below far_m, got {near_m} and {far_m}")
+        with np.errstate(over="ignore"):  # what is too large for a float32 is no depth either
+            depth = np.ascontiguousarray(depth_m, dtype=np.float32)
+        sound = np.where(_is_depth(depth, near_m, far_m), depth, np.float32(np.nan))
+        return cls(sound, stamp_ns, frame_id, _sound=sound)
 
     @property
     def wh(self) -> tuple[int, int]:
         """``(width, height)`` in px."""
         return int(self.depth_m.shape[1]), int(self.depth_m.shape[0])
+
+
+def _is_depth(depth: DepthArray, near_m: float = 0.0, far_m: float = np.inf) -> BoolArray:
+    """Return where there is a depth between two limits that a camera can measure."""
+    return np.asarray((depth > max(near_m, _BELOW_MM)) & (depth < min(far_m, _ABOVE_KM)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +197,7 @@ def sample_patch(depth_m: DepthArray, xyxy_px: FloatArray) -> Patch | None:
     height, width = depth_m.shape
     x0, y0, x1, y1 = xyxy_px.tolist()
     x0, y0, x1, y1 = max(x0, 0.0), max(y0, 0.0), min(x1, width), min(y1, height)
-    if x1 - x0 < 2 or y1 - y0 < 2:
+    if x1 - x0 < LEAST_BOX_PX or y1 - y0 < LEAST_BOX_PX:
         return None
     across = max(MARGIN * (x1 - x0), _LEAST_MARGIN_PX)
     down = max(MARGIN * (y1 - y0), _LEAST_MARGIN_PX)

@@ -8,7 +8,7 @@ import numpy as np
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.spatial.extent import ray
 from lfmvl_ros.core.spatial.places import Place, PlaceSource, Refusal
-from lfmvl_ros.core.spatial.rigid import RigidTransform
+from lfmvl_ros.core.spatial.rigid import RigidTransform, least_variance
 from lfmvl_ros.core.tracking import Intrinsics
 
 # How well the camera's height and tilt are known, by default.
@@ -23,6 +23,7 @@ _HALF_DEPTH, _HALF_DEPTH_SIGMA = 0.4, 0.2
 # Relative: objects stand upright or not, are seen at an angle, and are not all of one size.
 _SIZE_SIGMA = 0.14
 _BORDER_PX = 2.0
+_LEAST_VARIANCE = 1e-8
 
 
 def floor_place(
@@ -63,7 +64,8 @@ def floor_place(
     spread = np.stack(columns, axis=1)
     covariance = spread @ spread.T
     centre, size = middle
-    covariance += np.diag([0.0, 0.0, (0.1 * size[2]) ** 2]) + 1e-8 * np.eye(3)
+    covariance += np.diag([0.0, 0.0, (0.1 * size[2]) ** 2])
+    covariance += least_variance(_LEAST_VARIANCE, np.trace(covariance)) * np.eye(3)
     return Place(centre, covariance, centre, covariance, size, source=PlaceSource.FLOOR)
 
 
@@ -136,7 +138,7 @@ def sized_place(
     direction = ray(lens, (x0 + x1) / 2, (y0 + y1) / 2)
     sides = np.array([(x1 - x0) / lens.fx_px, (y1 - y0) / lens.fy_px]) * depth * _BOX_SIGMA
     covariance = np.outer(direction, direction) * sigma**2 + np.diag([*(sides**2), 0.0])
-    covariance += 1e-8 * np.eye(3)
+    covariance += least_variance(_LEAST_VARIANCE, np.trace(covariance)) * np.eye(3)
     centre = direction * depth
     size = np.array([(x1 - x0) / lens.fx_px * depth, float(size_m[2]), float(size_m[:2].mean())])
     return Place(centre, covariance, centre, covariance, size, source=PlaceSource.SIZE)

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
-from lfmvl_ros.core.spatial.rigid import RigidTransform
+from lfmvl_ros.core.spatial.rigid import RigidTransform, least_variance
 from lfmvl_ros.core.timeline import NS
 
 # Share of a measurement's variance that stays for the life of a track, and that is new each time.
@@ -42,6 +42,7 @@ _ACCELERATION, _STILL_ACCELERATION = 0.5, 0.02
 _STILL = 2.5
 # Squared distance (chi-square, 3 degrees of freedom) beyond which the object has moved by itself.
 _JUMP = 21.0
+_LEAST_VARIANCE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +89,8 @@ class FusedPlace:
         """``(3, 3)`` of the centre, both parts, m^2."""
         lasting = self._sensitivity[:3]
         total = self._fresh[:3, :3] + lasting @ lasting.T
-        return np.asarray((total + total.T) / 2 + 1e-9 * np.eye(3))
+        least = least_variance(_LEAST_VARIANCE, np.trace(total))
+        return np.asarray((total + total.T) / 2 + least * np.eye(3))
 
     @property
     def velocity_m_s(self) -> FloatArray:

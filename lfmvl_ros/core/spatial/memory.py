@@ -17,6 +17,9 @@ from lfmvl_ros.core.timeline import NS
 # How fast an object may move away from its predicted position, m/s; and how far at most, m, while
 # it stands still. The limit keeps an object that hides it for long from being taken for it.
 _STRAY_M_S, _LARGEST_STRAY_M = 0.5, 0.15
+# What was measured longer ago is forgotten: the object may be anywhere within 100 m, and after days
+# (a clock is set) the filter's numbers would overflow each other.
+LONGEST_PAST_S = 60.0
 
 
 class TrackMemory:

@@ -17,12 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import cv2
 import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray, iou_matrix
 from lfmvl_ros.core.spatial.depth import BoolArray
+from lfmvl_ros.core.spatial.failures import Failures
 from lfmvl_ros.core.spatial.foreground import ExpectedDepth, Foreground, find_foreground
 from lfmvl_ros.core.spatial.places import Refusal
 
@@ -75,11 +77,14 @@ class Claim:
         return self.fore.score * (1.0 if self.seen_lately else _PREDICTED_PRIOR)
 
 
-def settle(claims: Mapping[int, Claim]) -> dict[int, Claim | Refusal]:
-    """Return the samples of each track, or why it has none (``occluded``, ``no_foreground``).
+def settle(claims: Mapping[int, Claim], failures: Failures) -> dict[int, Claim | Refusal]:
+    """Return the samples of each track, or why it has none.
+
+    That is ``occluded``, ``no_foreground`` or ``failed``.
 
     Args:
         claims: of the tracks of one image, by track id.
+        failures: takes what goes wrong with one of them.
     """
     order = sorted(claims, key=lambda track: (-claims[track].strength, track))
     boxes = np.array([claims[track].box_px for track in order]).reshape(-1, 4)
@@ -90,7 +95,7 @@ def settle(claims: Mapping[int, Claim]) -> dict[int, Claim | Refusal]:
         claim = claims[track]
         shared = _SAME_OBJECT if claim.seen_lately else np.inf
         rivals = [owner for k, owner in owners if 0 < iou[row, k] < shared]
-        result = _settle_one(claim, rivals)
+        result = failures.guard(track, partial(_settle_one, claim, rivals))
         settled[track] = result
         if isinstance(result, Claim):
             owners.append((row, result))

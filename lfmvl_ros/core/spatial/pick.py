@@ -10,6 +10,7 @@ from lfmvl_ros.core.spatial.depth import BoolArray, median
 from lfmvl_ros.core.spatial.extent import Extent, points_of
 from lfmvl_ros.core.spatial.foreground import Foreground
 from lfmvl_ros.core.spatial.places import PickPoint
+from lfmvl_ros.core.spatial.rigid import least_variance
 from lfmvl_ros.core.tracking import Intrinsics
 
 # Radius of the patch around the point that counts as flat, as a share of the object's side.
@@ -65,7 +66,7 @@ def find_pick_point(
     point = start - ((start - middle - means[best]) @ normal) * normal
     along = point / np.linalg.norm(point)
     depth = float(along @ surface_covariance @ along)
-    aside = (0.002 * point[2] + point[2] / lens.fx_px) ** 2
+    aside = least_variance((0.002 * point[2] + point[2] / lens.fx_px) ** 2, depth)
     covariance = np.outer(along, along) * depth + np.eye(3) * aside
     return PickPoint(point, covariance, normal, float(sigmas[best]))
 

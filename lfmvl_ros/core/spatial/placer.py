@@ -4,65 +4,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
-from lfmvl_ros.core.config_spatial import SpatialSettings, parse_sizes
-from lfmvl_ros.core.spatial.depth import DepthImage
+from lfmvl_ros.core.spatial.depth import LEAST_BOX_PX, DepthImage
+from lfmvl_ros.core.spatial.failures import Failures
 from lfmvl_ros.core.spatial.floor import floor_place, sized_place
 from lfmvl_ros.core.spatial.foreground import ExpectedDepth, Foreground
 from lfmvl_ros.core.spatial.measure import claim_of, measure
-from lfmvl_ros.core.spatial.memory import TrackMemory
+from lfmvl_ros.core.spatial.memory import LONGEST_PAST_S, TrackMemory
 from lfmvl_ros.core.spatial.occlusion import Claim, settle
-from lfmvl_ros.core.spatial.places import PickPoint, Place, Places, PlaceSource, Refusal
+from lfmvl_ros.core.spatial.placer_options import PlacerOptions
+from lfmvl_ros.core.spatial.places import Place, Places, PlaceSource, Refusal
 from lfmvl_ros.core.spatial.rigid import RigidTransform
 from lfmvl_ros.core.tracking import Intrinsics, Tracks, TrackState
-
-
-@dataclass(frozen=True)
-class PlacerOptions:
-    """How places are found.
-
-    Attributes:
-        source: ``depth``, ``floor`` or ``size``.
-        frame_id: target frame: the frame of the places; "" for the camera's optical frame.
-        sizes_m: full extents by label: length, width, height.
-        max_sigma_m: a place with a larger standard deviation in any direction is refused, > 0.
-        coast_s: how long a place is predicted after the last measurement, >= 0.
-
-    Raises:
-        ValueError: a value is outside its range.
-    """
-
-    source: PlaceSource = PlaceSource.DEPTH
-    frame_id: str = ""
-    sizes_m: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
-    max_sigma_m: float = 1.0
-    coast_s: float = 2.0
-
-    @classmethod
-    def of(cls, settings: SpatialSettings) -> PlacerOptions:
-        """Return the options of settings whose ``source`` is not ``none``."""
-        return cls(
-            source=PlaceSource(settings.source),
-            frame_id=settings.target_frame,
-            sizes_m=parse_sizes(settings.sizes),
-            max_sigma_m=settings.max_sigma_m,
-        )
-
-    def __post_init__(self) -> None:
-        if self.source is PlaceSource.COASTED:
-            raise ValueError("PlacerOptions.source must be depth, floor or size")
-        for label, size in self.sizes_m.items():
-            if len(size) != 3 or not all(0 < side < np.inf for side in size):
-                raise ValueError(f"the size of {label!r} must be three lengths in m, got {size}")
-        if not self.max_sigma_m > 0 or not self.coast_s >= 0:
-            raise ValueError(
-                f"PlacerOptions needs max_sigma_m > 0 and coast_s >= 0, "
-                f"got {self.max_sigma_m} and {self.coast_s}"
-            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +32,11 @@ class _ImageInputs:
     lens: Intrinsics
     camera: RigidTransform
 
+    @cached_property
+    def boxes_px(self) -> FloatArray:
+        """``(N, 4)`` the boxes of the tracks, cut at the border of the image."""
+        return np.clip(self.tracks.xyxy_px, 0.0, np.tile(self.tracks.wh, 2))
+
 
 class Placer:
     """Finds the places of one camera's tracks.
@@ -81,11 +44,13 @@ class Placer:
     Args:
         options: see :class:`PlacerOptions`.
 
-    Not safe for several threads at once.
+    An error about one of them costs the others nothing (:class:`Failures`). Not safe for several
+    threads at once.
     """
 
     def __init__(self, options: PlacerOptions | None = None) -> None:
         self._options = options or PlacerOptions()
+        self._failures = Failures()
         self._memories: dict[int, TrackMemory] = {}
         self._stamp_ns: int | None = None
 
@@ -116,8 +81,12 @@ class Placer:
             self.restart()
         self._stamp_ns = stamp
         ids = tracks.ids.tolist()
-        for gone in self._memories.keys() - set(ids):
-            del self._memories[gone]
+        kept = set(ids)
+        self._memories = {
+            track: memory
+            for track, memory in self._memories.items()
+            if track in kept and memory.age_s(stamp) <= LONGEST_PAST_S
+        }
         found: Mapping[int, Place | Refusal]
         if lens is None:
             found = dict.fromkeys(ids, Refusal.NO_INTRINSICS)
@@ -128,7 +97,11 @@ class Placer:
         placed: dict[int, Place] = {}
         refused: dict[int, Refusal] = {}
         for track in ids:
-            result = self._or_coasted(track, found[track], stamp, knows_pose=camera is not None)
+            result = self._failures.guard(
+                track, partial(self._or_coasted, track, found[track], stamp, camera is not None)
+            )
+            if result is Refusal.FAILED:
+                self._memories.pop(track, None)  # it may be half changed
             if isinstance(result, Place):
                 placed[track] = result
             else:
@@ -136,9 +109,11 @@ class Placer:
         return Places(stamp, self._options.frame_id, placed, refused)
 
     def _or_coasted(
-        self, track: int, found: Place | Refusal, stamp_ns: int, *, knows_pose: bool
+        self, track: int, found: Place | Refusal, stamp_ns: int, knows_pose: bool
     ) -> Place | Refusal:
         """Return what was found, else the predicted place, if that is certain enough."""
+        if found is Refusal.FAILED:
+            return found
         if isinstance(found, Refusal) and knows_pose and track in self._memories:
             found = self._memories[track].coasted(stamp_ns, self._options.coast_s) or found
         if isinstance(found, Place) and found.sigma_m > self._options.max_sigma_m:
@@ -153,9 +128,10 @@ class Placer:
         if self._options.source is PlaceSource.DEPTH:
             return self._by_depth(view, dict(zip(ids, known, strict=True)))
         return {
-            track: self._fuse_simple(track, found, view) if isinstance(found, Place) else found
-            for track, box, size in zip(ids, tracks.xyxy_px, known, strict=True)
-            for found in (self._without_depth(view, box, size),)
+            track: self._failures.guard(
+                track, partial(self._without_depth, track, view, view.boxes_px[row], known[row])
+            )
+            for row, track in enumerate(ids)
         }
 
     def _by_depth(
@@ -167,27 +143,42 @@ class Placer:
             return dict.fromkeys(known, missing or Refusal.NO_DEPTH)
         found: dict[int, Place | Refusal] = {}
         claims: dict[int, Claim] = {}
-        for row, (track, size) in enumerate(known.items()):
-            seen_lately = tracks.state[row] is not TrackState.COASTING
-            claim = claim_of(
-                depth,
-                view.lens,
-                tracks.xyxy_px[row],
-                size,
-                self._remembered(track, view, seen_lately=seen_lately),
-                seen_lately=seen_lately,
+        for row, track in enumerate(known):
+            claim = self._failures.guard(
+                track, partial(self._claim, track, row, depth, known[track], view)
             )
             if isinstance(claim, Claim):
                 claims[track] = claim
             else:
                 found[track] = claim
-        for track, settled in settle(claims).items():
+        for track, settled in settle(claims, self._failures).items():
             found[track] = (
-                self._fuse(track, settled.fore, known[track], view)
+                self._failures.guard(
+                    track, partial(self._fuse, track, settled.fore, known[track], view)
+                )
                 if isinstance(settled, Claim)
                 else settled
             )
         return found
+
+    def _claim(
+        self,
+        track: int,
+        row: int,
+        depth: DepthImage,
+        known: FloatArray | None,
+        view: _ImageInputs,
+    ) -> Claim | Refusal:
+        """Return what one track claims of a depth image."""
+        seen_lately = view.tracks.state[row] is not TrackState.COASTING
+        return claim_of(
+            depth,
+            view.lens,
+            view.boxes_px[row],
+            known,
+            self._remembered(track, view, seen_lately=seen_lately),
+            seen_lately=seen_lately,
+        )
 
     def _remembered(
         self, track: int, view: _ImageInputs, *, seen_lately: bool
@@ -206,14 +197,20 @@ class Placer:
         return memory.expected(view.camera, stamp_ns)
 
     def _without_depth(
-        self, view: _ImageInputs, box: FloatArray, known: FloatArray | None
+        self, track: int, view: _ImageInputs, box: FloatArray, known: FloatArray | None
     ) -> Place | Refusal:
+        """Return the place of one track by its box alone."""
+        found: Place | Refusal
+        if min(box[2:] - box[:2]) < LEAST_BOX_PX:
+            return Refusal.OUTSIDE_IMAGE
         if self._options.source is PlaceSource.FLOOR:
-            return floor_place(box, view.lens, view.tracks.wh, view.camera)
-        if known is None:
-            return Refusal.UNKNOWN_SIZE
-        found = sized_place(box, view.lens, view.tracks.wh, known)
-        return found if isinstance(found, Refusal) else _moved(found, view.camera)
+            found = floor_place(box, view.lens, view.tracks.wh, view.camera)
+        elif known is None:
+            found = Refusal.UNKNOWN_SIZE
+        else:
+            found = sized_place(box, view.lens, view.tracks.wh, known)
+            found = found if isinstance(found, Refusal) else _moved(found, view.camera)
+        return found if isinstance(found, Refusal) else self._fuse_simple(track, found, view)
 
     def _fuse(
         self, track: int, fore: Foreground, known: FloatArray | None, view: _ImageInputs
@@ -236,7 +233,7 @@ class Placer:
             axes=camera.rotation.copy(),
             velocity_m_s=fused.velocity_m_s,
             seen=measured.seen,
-            pick=None if measured.pick is None else _pick_in(measured.pick, camera),
+            pick=None if measured.pick is None else measured.pick.moved(camera),
         )
         return memory.last
 
@@ -276,16 +273,6 @@ def _unusable(depth: DepthImage | None, tracks: Tracks) -> Refusal | None:
         return Refusal.NO_DEPTH
     frames = {depth.frame_id, tracks.frame_id} - {""}
     return Refusal.UNREGISTERED if depth.wh != tracks.wh or len(frames) > 1 else None
-
-
-def _pick_in(pick: PickPoint, camera: RigidTransform) -> PickPoint:
-    """Return a pick point of the optical frame in the target frame."""
-    return PickPoint(
-        camera.apply(pick.point_m),
-        camera.rotate(pick.covariance),
-        camera.rotation @ pick.normal,
-        pick.normal_sigma_rad,
-    )
 
 
 def _moved(place: Place, camera: RigidTransform) -> Place:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
-from lfmvl_ros.core.timeline import stamp_document
+from lfmvl_ros.core.spatial.rigid import RigidTransform
+from lfmvl_ros.core.timeline import check_stamp, stamp_document
 
 # Variance of an unknown angle: uniform over a full turn, rad^2.
 UNKNOWN_ROTATION = math.pi**2 / 3
@@ -33,6 +34,7 @@ class Refusal(str, Enum):
     ``cut_by_border``: the image ends before the object's foot, so that its floor contact is unseen.
     ``unknown_size``: the label has no known size.
     ``too_uncertain``: the standard deviation is above the limit.
+    ``failed``: an error of this program, which is logged. Other objects keep their places.
     """
 
     NO_INTRINSICS = "no_intrinsics"
@@ -47,6 +49,7 @@ class Refusal(str, Enum):
     CUT_BY_BORDER = "cut_by_border"
     UNKNOWN_SIZE = "unknown_size"
     TOO_UNCERTAIN = "too_uncertain"
+    FAILED = "failed"
 
 
 class PlaceSource(str, Enum):
@@ -103,6 +106,15 @@ class PickPoint:
             raise ValueError(f"PickPoint.normal must be of length 1, got {self.normal}")
         if not 0 < self.normal_sigma_rad < math.inf:
             raise ValueError(f"PickPoint.normal_sigma_rad must be > 0, got {self.normal_sigma_rad}")
+
+    def moved(self, pose: RigidTransform) -> PickPoint:
+        """Return it in the frame in which its own frame has a pose."""
+        return PickPoint(
+            pose.apply(self.point_m),
+            pose.rotate(self.covariance),
+            pose.rotation @ self.normal,
+            self.normal_sigma_rad,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the part ``pick`` of :meth:`Places.documents`."""
@@ -182,7 +194,7 @@ class Places:
         refused: reasons by track id; each track is in ``by_id`` or here.
 
     Raises:
-        ValueError: a track is in both.
+        ValueError: a track is in both, or the stamp is no integer.
     """
 
     stamp_ns: int
@@ -191,6 +203,7 @@ class Places:
     refused: dict[int, Refusal] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_stamp("Places.stamp_ns", self.stamp_ns)
         if both := self.by_id.keys() & self.refused.keys():
             raise ValueError(f"Places: tracks {sorted(both)} are both placed and refused")
 

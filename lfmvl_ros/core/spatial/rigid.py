@@ -12,6 +12,11 @@ from lfmvl_ros.core.boxes import FloatArray
 
 # tf2 refuses a quaternion whose squared length is further from 1 than this; so do we.
 UNIT_TOLERANCE = 1e-2
+# No frame is further from another, on earth or above it; there, a number still has micrometres.
+FURTHEST_M = 1e9
+# The least variance is at least this share of the largest: where a covariance is rotated, less is
+# lost to rounding, and may come out negative.
+_LEAST_SHARE = 1e-12
 # Between rotations closer than this (cosine of half the angle), the chord replaces the arc.
 _NEARLY_EQUAL = 0.9995
 
@@ -29,6 +34,21 @@ def as_quaternion(xyzw: ArrayLike) -> FloatArray:
     if abs(squared - 1.0) >= UNIT_TOLERANCE:
         raise ValueError(f"the quaternion {q.tolist()} has length {squared**0.5:.3g}, expected 1")
     return np.asarray(q / squared**0.5)
+
+
+def as_translation(translation_m: ArrayLike) -> FloatArray:
+    """Return a translation ``(3,)``, m, as a copy.
+
+    Raises:
+        ValueError: not three numbers of at most :data:`FURTHEST_M`.
+    """
+    translation = np.array(translation_m, dtype=np.float64)
+    if translation.shape != (3,) or not (np.abs(translation) <= FURTHEST_M).all():
+        raise ValueError(
+            f"a translation must be three finite numbers of at most {FURTHEST_M:g} m, "
+            f"got {translation_m!r}"
+        )
+    return translation
 
 
 def rotation_matrix(q: FloatArray) -> FloatArray:
@@ -75,6 +95,16 @@ def slerp(one: FloatArray, two: FloatArray, share: float) -> FloatArray:
     return np.asarray(q / np.sqrt(q @ q))
 
 
+def least_variance(least_m2: float, total_m2: float) -> float:
+    """Return what to add to the variance in each direction, m^2.
+
+    Args:
+        least_m2: usual.
+        total_m2: variance of all directions together; where it is huge, more has to be added.
+    """
+    return max(least_m2, _LEAST_SHARE * total_m2)
+
+
 @dataclass(frozen=True, eq=False)
 class RigidTransform:
     """A frame's pose in another: takes points of the source frame to the target frame.
@@ -84,7 +114,8 @@ class RigidTransform:
         translation_m: ``(3,)`` origin of the source frame in the target frame.
 
     Raises:
-        ValueError: a shape differs, a value is not finite, or ``rotation`` is not a rotation.
+        ValueError: a shape differs, a value is not finite, ``rotation`` is not a rotation, or the
+            translation is longer than :data:`FURTHEST_M` in one of its directions.
 
     >>> turn = RigidTransform.from_quaternion([1, 2, 3], [0, 0, 1, 0])
     >>> turn.apply(np.array([[1.0, 0.0, 0.0]])).round(6).tolist()
@@ -103,6 +134,8 @@ class RigidTransform:
             )
         if not (np.isfinite(t).all() and np.isfinite(r).all()):
             raise ValueError("RigidTransform needs finite values")
+        if not (np.abs(t) <= FURTHEST_M).all():
+            raise ValueError(f"RigidTransform reaches {FURTHEST_M:g} m at most, got {t}")
         if np.abs(r @ r.T - np.eye(3)).max() > 1e-6 or np.linalg.det(r) < 0:
             raise ValueError("RigidTransform.rotation must be orthonormal with determinant 1")
 
@@ -116,11 +149,9 @@ class RigidTransform:
         """Return the transform of a ``geometry_msgs/Transform``: translation and x, y, z, w.
 
         Raises:
-            ValueError: see :func:`as_quaternion`; or the translation is not three finite numbers.
+            ValueError: see :func:`as_quaternion` and :func:`as_translation`.
         """
-        return cls(
-            rotation_matrix(as_quaternion(xyzw)), np.asarray(translation_m, dtype=np.float64)
-        )
+        return cls(rotation_matrix(as_quaternion(xyzw)), as_translation(translation_m))
 
     @property
     def quaternion(self) -> FloatArray:

@@ -8,7 +8,6 @@ linear in its squares. ``benchmarks/places_fit.py`` fits the weights in `weights
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import mul
@@ -20,13 +19,19 @@ from lfmvl_ros.core.spatial import weights
 from lfmvl_ros.core.spatial.depth import median
 from lfmvl_ros.core.spatial.extent import Extent, ray
 from lfmvl_ros.core.spatial.foreground import Foreground
+from lfmvl_ros.core.spatial.rigid import least_variance
 from lfmvl_ros.core.spatial.sizes import HIDDEN, paired_sizes
+from lfmvl_ros.core.spatial.terms import (
+    centre_terms,
+    depth_variance_terms,
+    lateral_variance_terms,
+    room_behind,
+    shift_terms,
+    sized_terms,
+    surface_variance_terms,
+)
 from lfmvl_ros.core.tracking import Intrinsics
 
-# A score this low means that the choice was nearly a guess.
-_WEAK_SCORE = 0.12
-# A rival further away than this share of the depth counts like one at that distance.
-_FURTHEST_RIVAL = 0.15
 _LEAST_VARIANCE = 1e-8
 _DIAGONAL = np.arange(3), np.arange(3)
 # Median size of a second difference of noise, in standard deviations: 0.6745 sqrt(6).
@@ -34,8 +39,6 @@ _SECOND_DIFFERENCE = 1.65
 # Of the 1.55 deviations that noise alone puts between near and the surface, about half show in what
 # the weights make of it.
 _NEAR_DEVIATIONS = 0.8
-# No object reaches a plane that is further behind than this many sides.
-_FURTHEST_BACKDROP = 3.0
 # No object counts as thinner than this share of its width and height.
 _THINNEST = 0.3
 # Nor for deeper than this many times the longer of the two.
@@ -62,143 +65,6 @@ class Located:
 def _weighted(factors: Iterable[float], terms: Iterable[float]) -> float:
     """Return the sum of products; for so few, arrays take longer."""
     return float(sum(map(mul, factors, terms)))
-
-
-def _relief_terms(extent: Extent) -> tuple[float, ...]:
-    """Return the six terms that say how the surface is curved and tilted, m."""
-    return (
-        extent.spread_m,
-        extent.median_m - extent.near_m,
-        extent.bend_x_m,
-        extent.bend_y_m,
-        abs(extent.slope_x_m),
-        extent.slope_y_m,
-    )
-
-
-def centre_terms(extent: Extent) -> tuple[float, ...]:
-    """Return the 14 terms of how far the middle is behind the near side, m."""
-    width, height = extent.width_m, extent.height_m
-    return (
-        extent.side_m,
-        min(width, height),
-        width,
-        height,
-        *_relief_terms(extent),
-        abs(extent.slope_y_m),
-        max(height - 2 * width, 0.0),
-        max(width - 2 * height, 0.0),
-        (extent.hidden[0] + extent.hidden[2]) * width,
-    )
-
-
-def sized_terms(extent: Extent, size_m: FloatArray) -> tuple[float, ...]:
-    """Return the nine terms of how far the middle is behind, if the size is known, m.
-
-    Args:
-        extent: the shape.
-        size_m: see :func:`~lfmvl_ros.core.spatial.sizes.paired_sizes`.
-    """
-    return (
-        float(size_m[2]),
-        float(size_m.mean()),
-        *_relief_terms(extent),
-        min(extent.width_m, extent.height_m),
-    )
-
-
-def _weakness(fore: Foreground) -> float:
-    """Return how weak the choice of the samples was, in [0, 1]."""
-    return math.exp(-fore.score / _WEAK_SCORE)
-
-
-def _rival_share(fore: Foreground) -> float:
-    """Return the score of the best other candidate as a share of both, in [0, 1)."""
-    return fore.rival / (fore.rival + fore.score)
-
-
-def surface_variance_terms(fore: Foreground, extent: Extent) -> tuple[float, ...]:
-    """Return the five terms of the variance of the surface's depth, m^2."""
-    z = extent.median_m
-    off = min(abs(fore.rival_m - fore.median_m), _FURTHEST_RIVAL * z)
-    return (
-        (0.01 * z) ** 2,
-        (0.004 * z * z) ** 2,
-        extent.spread_m**2,
-        (_weakness(fore) * z) ** 2,
-        _rival_share(fore) * off**2,
-    )
-
-
-def room_behind(extent: Extent, behind_m: float) -> float:
-    """Return how much further behind the middle would be if the object reached its backdrop, m.
-
-    What has the same plane on all sides stands on it, or on something that it hides. The plane
-    bounds the unseen thickness, so that there is no room where it is close.
-
-    Args:
-        extent: the shape.
-        behind_m: how far the middle is taken to be behind the near side.
-    """
-    if max(extent.hidden) >= 1 or extent.backdrop_m > _FURTHEST_BACKDROP * extent.side_m:
-        return 0.0
-    return max(extent.backdrop_m / 2 - behind_m, 0.0)
-
-
-def depth_variance_terms(fore: Foreground, extent: Extent, scale_m: float) -> tuple[float, ...]:
-    """Return the eight terms of the variance of the middle along its ray, m^2.
-
-    Args:
-        fore: the samples.
-        extent: their shape.
-        scale_m: size of the object.
-    """
-    hidden = max((end for end in extent.hidden if end < 1), default=0.0)
-    cut = float(max(extent.hidden) >= 1)
-    square = scale_m**2
-    return (*surface_variance_terms(fore, extent), square, hidden * square, cut * square)
-
-
-def lateral_variance_terms(
-    fore: Foreground, extent: Extent, focal_px: float, axis: int
-) -> tuple[float, ...]:
-    """Return the nine terms of the variance across (axis 0) or down (axis 1), m^2.
-
-    A rival in the box means that several surfaces meet there, so that it is uncertain which samples
-    bound the object.
-    """
-    side = extent.width_m if axis == 0 else extent.height_m
-    longest = max(extent.width_m, extent.height_m)
-    ends = (extent.hidden[axis], extent.hidden[axis + 2])
-    hidden = max((end for end in ends if end < 1), default=0.0)
-    cut = float(max(ends) >= 1)
-    return (
-        side**2,
-        (extent.median_m / focal_px) ** 2,
-        (_weakness(fore) * side) ** 2,
-        extent.spread_m**2,
-        cut * longest**2,
-        hidden * side**2,
-        hidden * longest**2,
-        ((1 - fore.purity) * side) ** 2,
-        math.sqrt(_rival_share(fore)) * side**2,
-    )
-
-
-def shift_terms(extent: Extent) -> list[list[float]]:
-    """Return the ``(2, 4)`` terms of the distance from the outline's middle to the object's, m.
-
-    Rows are across and down. The middle lies towards an end that is hidden or cut.
-    """
-    sides = (extent.width_m, extent.height_m)
-    rows = []
-    for axis in (0, 1):
-        ends = (extent.hidden[axis], extent.hidden[axis + 2])
-        hidden = [0.0 if end >= 1 else end for end in ends]
-        cut = [float(end >= 1) for end in ends]
-        towards = hidden[1] - hidden[0], cut[1] - cut[0]
-        rows.append([share * side for share in towards for side in (sides[axis], sides[1 - axis])])
-    return rows
 
 
 def middle_ray(
@@ -264,14 +130,15 @@ def locate(
         behind, scale = _weighted(fitted.centre, sized_terms(extent, size)), float(size.mean())
     behind = max(behind, 0.0)
     depth = extent.near_m + behind
-    along = _weighted(fitted.depth_variance, depth_variance_terms(fore, extent, scale))
+    of_surface = surface_variance_terms(fore, extent)
+    along = _weighted(fitted.depth_variance, depth_variance_terms(of_surface, extent, scale))
     along += fitted.room * room_behind(extent, behind) ** 2
     across = [
         _weighted(factors, lateral_variance_terms(fore, extent, lens.fx_px, axis))
         for axis, factors in enumerate(fitted.lateral_variance)
     ]
     surface = visible_surface(surface_of or fore, lens)
-    near = _weighted(weights.SURFACE_VARIANCE, surface_variance_terms(fore, extent))
+    near = _weighted(weights.SURFACE_VARIANCE, of_surface)
     pixel = (extent.median_m / lens.fx_px) ** 2
     aside = [(0.1 * side) ** 2 + pixel for side in (extent.width_m, extent.height_m)]
     return Located(
@@ -296,6 +163,6 @@ def _thickness(fore: Foreground, extent: Extent, behind_m: float) -> float:
 
 def _along_ray(direction: FloatArray, along: float, across: Sequence[float]) -> FloatArray:
     covariance = direction[:, None] * (along * direction)
-    covariance[_DIAGONAL] += (across[0] + _LEAST_VARIANCE, across[1] + _LEAST_VARIANCE,
-                              _LEAST_VARIANCE)  # fmt: skip
+    least = least_variance(_LEAST_VARIANCE, along * float(direction @ direction) + sum(across))
+    covariance[_DIAGONAL] += (across[0] + least, across[1] + least, least)
     return covariance

@@ -16,7 +16,7 @@ Behaviour is that of ``tf2::BufferCore`` (ROS 2 Jazzy), so that either can stand
 Three differences:
 
 * Frames that form a loop are an error for all that is below it. tf2 still finds an ancestor that
-  comes before the loop.
+  comes before the loop, and takes any path of 1000 frames for one.
 * A stamp of 0 means "the latest" in tf2, so that positions of turning cameras come out wrong
   without a warning. Here 0 is a stamp like any other; :meth:`TransformBuffer.latest` is separate.
 * ``keep_s`` is counted from the newest sample but one, so that an edge that is sent less often
@@ -25,21 +25,24 @@ Three differences:
 
 from __future__ import annotations
 
+import difflib
 import threading
-from bisect import bisect_left
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from lfmvl_ros.core.boxes import FloatArray
-from lfmvl_ros.core.spatial.rigid import RigidTransform, as_quaternion, rotation_matrix, slerp
-from lfmvl_ros.core.timeline import NS_PER_S
+from lfmvl_ros.core.safe_text import quoted
+from lfmvl_ros.core.spatial.edge import Edge, Sample
+from lfmvl_ros.core.spatial.rigid import RigidTransform, as_quaternion, as_translation
+from lfmvl_ros.core.timeline import NS_PER_S, check_stamp
 
 KEEP_S = 10.0
-# A path longer than this is a loop among frames (tf2's limit).
-LONGEST_PATH = 1000
+# So many frames of a loop are named in a message, and so many that are like an unknown one.
+_OF_LOOP, _LIKE_UNKNOWN = 8, 5
+# Of longer names, the beginnings are compared: the time grows with the square of the length.
+_COMPARED = 80
 
 
 class TransformError(Exception):
@@ -67,69 +70,6 @@ class ExtrapolationError(TransformError):
         self.late = late
 
 
-class _Sample(NamedTuple):
-    parent: str
-    translation: FloatArray
-    quaternion: FloatArray
-
-
-@dataclass(eq=False)
-class _Edge:
-    """The transforms of one child in its parent, ordered by stamp."""
-
-    static: bool
-    stamps_ns: list[int] = field(default_factory=list)
-    samples: list[_Sample] = field(default_factory=list)
-
-    def insert(self, stamp_ns: int, sample: _Sample, keep_ns: int) -> bool:
-        """Keep a sample; False when it is older than what is kept."""
-        if self.static:
-            self.stamps_ns, self.samples = [stamp_ns], [sample]
-            return True
-        if self.stamps_ns:
-            oldest = self.stamps_ns[-1] - keep_ns
-            stale = bisect_left(self.stamps_ns, oldest)
-            del self.stamps_ns[:stale], self.samples[:stale]
-            if stamp_ns < oldest:
-                return False
-        i = bisect_left(self.stamps_ns, stamp_ns)
-        if i < len(self.stamps_ns) and self.stamps_ns[i] == stamp_ns:
-            self.samples[i] = sample
-        else:
-            self.stamps_ns.insert(i, stamp_ns)
-            self.samples.insert(i, sample)
-        return True
-
-    def around(self, stamp_ns: int) -> tuple[_Sample, _Sample, float] | None:
-        """Return the samples before and after a stamp and the share of the way between them.
-
-        None when the stamp is outside the samples.
-        """
-        if self.static:
-            return self.samples[0], self.samples[0], 0.0
-        i = bisect_left(self.stamps_ns, stamp_ns)
-        if i == len(self.stamps_ns):
-            return None
-        if self.stamps_ns[i] == stamp_ns:
-            return self.samples[i], self.samples[i], 0.0
-        if i == 0:
-            return None
-        before, after = self.stamps_ns[i - 1], self.stamps_ns[i]
-        return self.samples[i - 1], self.samples[i], (stamp_ns - before) / (after - before)
-
-    def at(self, stamp_ns: int) -> tuple[FloatArray, FloatArray]:
-        """Return rotation and translation at a stamp within the samples."""
-        found = self.around(stamp_ns)
-        assert found is not None
-        one, two, share = found
-        if one is two or one.parent != two.parent:
-            return rotation_matrix(one.quaternion), one.translation
-        return (
-            rotation_matrix(slerp(one.quaternion, two.quaternion, share)),
-            one.translation + share * (two.translation - one.translation),
-        )
-
-
 class TransformBuffer:
     """Transforms between named frames over the last seconds; safe to use from several threads.
 
@@ -152,7 +92,7 @@ class TransformBuffer:
         if not keep_s > 0 or not np.isfinite(keep_s):
             raise ValueError(f"keep_s must be a finite number of seconds > 0, got {keep_s!r}")
         self._keep_ns = round(keep_s * NS_PER_S)
-        self._edges: dict[str, _Edge] = {}
+        self._edges: dict[str, Edge] = {}
         self._named: set[str] = set()
         self._lock = threading.Lock()
 
@@ -172,25 +112,27 @@ class TransformBuffer:
             False when it was dropped because it is older than what is kept.
 
         Raises:
-            ValueError: a name is empty, both are the same, or the transform is not finite or its
-                quaternion is not of length 1. Nothing is kept then.
+            ValueError: a name is empty, both are the same, the translation is not finite or too
+                long, the quaternion is not of length 1, or the stamp is no integer. Nothing is kept
+                then.
         """
+        check_stamp("the stamp of a transform", stamp_ns)
         parent, child = parent.removeprefix("/"), child.removeprefix("/")
         if not parent or not child:
-            raise ValueError(f"a transform needs two frames, got {parent!r} and {child!r}")
-        if parent == child:
-            raise ValueError(f"frame {child!r} can't be its own parent")
-        translation = np.array(translation_m, dtype=np.float64)
-        if translation.shape != (3,) or not np.isfinite(translation).all():
             raise ValueError(
-                f"the transform {child!r} in {parent!r} needs three finite numbers, "
-                f"got {translation_m!r}"
+                f"a transform needs two frames, got {quoted(parent)} and {quoted(child)}"
             )
-        sample = _Sample(parent, translation, as_quaternion(xyzw))
+        if parent == child:
+            raise ValueError(f"frame {quoted(child)} can't be its own parent")
+        try:
+            sample = Sample(parent, as_translation(translation_m), as_quaternion(xyzw))
+        except ValueError as error:
+            way = f"the transform {quoted(child)} in {quoted(parent)}"
+            raise ValueError(f"{way} is refused: {error}") from None
         with self._lock:
             edge = self._edges.get(child)
             if edge is None or edge.static is not static:
-                edge = self._edges[child] = _Edge(static)
+                edge = self._edges[child] = Edge(static)
             self._named |= {parent, child}
             return edge.insert(stamp_ns, sample, self._keep_ns)
 
@@ -198,7 +140,7 @@ class TransformBuffer:
         """Forget all transforms but the static ones, because time has restarted."""
         with self._lock:
             self._edges = {
-                name: edge if edge.static else _Edge(False) for name, edge in self._edges.items()
+                name: edge if edge.static else Edge(False) for name, edge in self._edges.items()
             }
 
     @property
@@ -216,12 +158,18 @@ class TransformBuffer:
             UnknownFrameError: a frame was never named.
             DisconnectedError: no chain of transforms connects the two.
             ExtrapolationError: the stamp is outside the samples of an edge between them.
-            TransformError: the frames form a loop.
+            TransformError: the frames form a loop, or are too far from each other.
+            ValueError: the stamp is no integer.
         """
+        check_stamp("the stamp of a look-up", stamp_ns)
         target, source = target.removeprefix("/"), source.removeprefix("/")
         with self._lock:
             up, down = self._paths(target, source, stamp_ns)
-            return self._chain(down, stamp_ns).inverse() @ self._chain(up, stamp_ns)
+            try:
+                return self._chain(down, stamp_ns).inverse() @ self._chain(up, stamp_ns)
+            except ValueError as error:  # each edge is sound, all of them together reach too far
+                way = f"no transform from {quoted(source)} to {quoted(target)}"
+                raise TransformError(f"{way}: {error}") from None
 
     def latest(self, target: str, source: str) -> int | None:
         """Return the newest stamp at which :meth:`lookup` succeeds, ns.
@@ -237,79 +185,104 @@ class TransformBuffer:
             ends = [edge.stamps_ns[-1] for edge in (*up, *down) if not edge.static]
             return min(ends, default=None)
 
-    def _ancestors(self, frame: str, stamp_ns: int | None) -> tuple[list[str], list[_Edge]]:
-        """Return a frame and its ancestors, as far as the samples reach, and the edges between."""
-        names, edges = [frame], []
-        while (edge := self._edges.get(names[-1])) is not None:
+    def _ancestors(self, frame: str, stamp_ns: int | None) -> tuple[dict[str, int], list[Edge]]:
+        """Return a frame and its ancestors, as far as the samples reach, and the edges between.
+
+        Each frame comes with how many edges it is above the first.
+        """
+        above: dict[str, int] = {frame: 0}
+        edges: list[Edge] = []
+        while (edge := self._edges.get(frame)) is not None:
             if stamp_ns is None and edge.stamps_ns:
                 found = edge.around(edge.stamps_ns[-1])
             else:
                 found = edge.around(stamp_ns or 0)
             if found is None:
                 break
-            names.append(found[0].parent)
+            frame = found[0].parent
             edges.append(edge)
-            if len(names) > LONGEST_PATH:
-                raise TransformError(f"the frames above {frame!r} form a loop: {names[:8]} ...")
-        return names, edges
+            if frame in above:
+                raise TransformError(_loop_text(list(above)[above[frame] :]))
+            above[frame] = len(edges)
+        return above, edges
 
     def _paths(
         self, target: str, source: str, stamp_ns: int | None
-    ) -> tuple[list[_Edge], list[_Edge]]:
+    ) -> tuple[list[Edge], list[Edge]]:
         """Return the edges from source and from target up to their first common ancestor."""
         if target == source:
             return [], []
         for name in (target, source):
             if name not in self._named:
-                known = ", ".join(sorted(self._named)) or "none"
-                raise UnknownFrameError(f"frame {name!r} is unknown; frames so far: {known}")
+                raise UnknownFrameError(_unknown_text(name, tuple(sorted(self._named))))
         above_source, up = self._ancestors(source, stamp_ns)
         above_target, down = self._ancestors(target, stamp_ns)
-        place = {name: i for i, name in enumerate(above_source)}
-        for j, name in enumerate(above_target):
-            if name in place:
-                return up[: place[name]], down[:j]
+        for name, j in above_target.items():
+            if name in above_source:
+                return up[: above_source[name]], down[:j]
+        source_end, target_end = next(reversed(above_source)), next(reversed(above_target))
         if stamp_ns is not None:
-            self._refuse(above_source[-1], above_target[-1], target, source, stamp_ns)
+            self._refuse(source_end, target_end, target, source, stamp_ns)
         raise DisconnectedError(
-            f"frames {target!r} and {source!r} are not connected: {source!r} is in the tree of "
-            f"{above_source[-1]!r}, {target!r} in that of {above_target[-1]!r}"
+            f"frames {quoted(target)} and {quoted(source)} are not connected: {quoted(source)} is "
+            f"in the tree of {quoted(source_end)}, {quoted(target)} in that of {quoted(target_end)}"
         )
 
     def _refuse(
         self, source_end: str, target_end: str, target: str, source: str, stamp_ns: int
     ) -> None:
         """Raise the error of the first edge whose samples don't reach ``stamp_ns``, if any does."""
+        way = f"no transform from {quoted(source)} to {quoted(target)} at {stamp_text(stamp_ns)}"
         for name in (source_end, target_end):
             edge = self._edges.get(name)
             if edge is None:
                 continue
             if not edge.stamps_ns:
                 raise ExtrapolationError(
-                    f"no transform from {source!r} to {target!r} at {stamp_text(stamp_ns)}: "
-                    f"none of {name!r} came since time started again",
-                    late=True,
+                    f"{way}: none of {quoted(name)} came since time started again", late=True
                 )
             first, last = edge.stamps_ns[0], edge.stamps_ns[-1]
             late = stamp_ns > last
             gap_s = (stamp_ns - last if late else first - stamp_ns) / NS_PER_S
             where = "before" if late else "after"
             raise ExtrapolationError(
-                f"no transform from {source!r} to {target!r} at {stamp_text(stamp_ns)}: "
-                f"{name!r} in {edge.samples[-1].parent!r} "
+                f"{way}: {quoted(name)} in {quoted(edge.samples[-1].parent)} "
                 f"{'ends' if late else 'begins'} {gap_s:.3f} s {where} that "
                 f"({len(edge.stamps_ns)} samples, {stamp_text(first)} to {stamp_text(last)})",
                 late=late,
             )
 
     @staticmethod
-    def _chain(edges: list[_Edge], stamp_ns: int) -> RigidTransform:
+    def _chain(edges: list[Edge], stamp_ns: int) -> RigidTransform:
         rotation: FloatArray = np.eye(3)
         translation: FloatArray = np.zeros(3)
         for edge in edges:
             r, t = edge.at(stamp_ns)
             rotation, translation = r @ rotation, r @ translation + t
         return RigidTransform(rotation, translation)
+
+
+def _loop_text(loop: list[str]) -> str:
+    """Return an error of frames each of which is in the next, and the last in the first."""
+    named = [quoted(name) for name in loop[:_OF_LOOP]]
+    named += ["..."] * (len(loop) > _OF_LOOP) + named[:1]
+    return f"{len(loop)} frames form a loop: {' in '.join(named)}"
+
+
+@lru_cache(maxsize=16)
+def _unknown_text(name: str, known: tuple[str, ...]) -> str:
+    """Return the error of a frame that is not known, with the names nearest to it.
+
+    An image that waits looks for its frame at each transform that comes, and to compare names takes
+    long: so the last answers are kept.
+    """
+    text = f"frame {quoted(name)} is unknown"
+    if not known:
+        return f"{text}: no frame is known so far"
+    short = {other[:_COMPARED]: other for other in known}
+    near = difflib.get_close_matches(name[:_COMPARED], short, _LIKE_UNKNOWN, cutoff=0.0)
+    names = ", ".join(quoted(short[other]) for other in near)
+    return f"{text}; of {len(known)} frames, the nearest names: {names}"
 
 
 def stamp_text(stamp_ns: int) -> str:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.intrinsics import Intrinsics
-from lfmvl_ros.core.timeline import NS
+from lfmvl_ros.core.timeline import NS, check_stamp
 
 KEPT_S = 10.0
 # Rates further apart than this, or older, say nothing about the time between.
@@ -48,6 +48,7 @@ class EgoMotion:
 
     def with_rate(self, stamp_ns: int, rate_rad_s: object) -> EgoMotion:
         """Return this with one more measurement, see :meth:`with_rates`."""
+        check_stamp("the stamp of a rate", stamp_ns)
         return self.with_rates([stamp_ns], [rate_rad_s])
 
     def with_rates(self, stamps_ns: object, rates_rad_s: object) -> EgoMotion:
@@ -61,9 +62,13 @@ class EgoMotion:
             rates_rad_s: ``(M, 3)``.
 
         Raises:
-            ValueError: a rate is not three finite numbers, or the stamps do not grow.
+            ValueError: a rate is not three finite numbers, a stamp no integer, or the stamps do not
+                grow.
         """
-        stamps = np.atleast_1d(np.asarray(stamps_ns, dtype=np.int64))
+        stamps = np.atleast_1d(np.asarray(stamps_ns))
+        if stamps.ndim != 1 or (stamps.size and stamps.dtype.kind != "i"):
+            raise ValueError(f"the stamps of rates must be integer nanoseconds, got {stamps_ns!r}")
+        stamps = stamps.astype(np.int64)
         rates = np.asarray(rates_rad_s, dtype=np.float64)
         if rates.shape != (len(stamps), 3) or not np.isfinite(rates).all():
             raise ValueError(
@@ -85,7 +90,12 @@ class EgoMotion:
         )
 
     def knows(self, stamp_ns: int) -> bool:
-        """Return whether the rate at a time is known, see :meth:`rotation`."""
+        """Return whether the rate at a time is known, see :meth:`rotation`.
+
+        Raises:
+            ValueError: the stamp is no integer.
+        """
+        check_stamp("the stamp of a rotation", stamp_ns)
         if not len(self.stamps_ns):
             return False
         return bool(self._known(np.array([stamp_ns]), self.stamps_ns)[0])
@@ -95,7 +105,12 @@ class EgoMotion:
 
         Rates are interpolated linearly between measurements and held for 0.2 s after the last; at
         other times the camera counts as not turning.
+
+        Raises:
+            ValueError: a stamp is no integer.
         """
+        check_stamp("the start of a rotation", from_ns)
+        check_stamp("the end of a rotation", to_ns)
         if to_ns <= from_ns or not len(self.stamps_ns):
             return np.eye(3)
         # What lies between the two times, and its neighbours.

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.config import TrackerSettings
-from lfmvl_ros.core.timeline import NS
+from lfmvl_ros.core.timeline import NS, check_stamp
 from lfmvl_ros.core.tracking import life
 from lfmvl_ros.core.tracking.evidence import EXCHANGE_S
 from lfmvl_ros.core.tracking.measurement import label_key
@@ -58,7 +58,7 @@ class Opinion:
         model: that said it.
 
     Raises:
-        ValueError: the confidence is not in [0, 1].
+        ValueError: the confidence is not in [0, 1], or the stamp is no integer.
     """
 
     id: int
@@ -69,6 +69,7 @@ class Opinion:
     model: str = ""
 
     def __post_init__(self) -> None:
+        check_stamp("Opinion.stamp_ns", self.stamp_ns)
         if self.confidence is not None and not 0 <= self.confidence <= 1:
             raise ValueError(f"Opinion.confidence must lie in [0, 1], got {self.confidence}")
 

@@ -12,7 +12,7 @@ import numpy as np
 from lfmvl_ros.core.config import TrackerSettings
 from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.grounding import Grounding
-from lfmvl_ros.core.timeline import NS, Timeline, Verdict
+from lfmvl_ros.core.timeline import NS, Timeline, Verdict, check_stamp
 from lfmvl_ros.core.tracking.applied import Applied
 from lfmvl_ros.core.tracking.bridge import Bridge
 from lfmvl_ros.core.tracking.ego_motion import EgoMotion
@@ -101,7 +101,12 @@ class Tracker:
             from_ns: stamp of the earlier frame, not before those of earlier pauses.
             to_ns: stamp of the later one.
             still: the image has not changed since the last answer's frame, so tracks don't coast.
+
+        Raises:
+            ValueError: a stamp is no integer.
         """
+        check_stamp("the start of a pause", from_ns)
+        check_stamp("the end of a pause", to_ns)
         self._pauses = self._pauses.and_then(from_ns, to_ns, still)
         self._bridge.set_pauses(self._pauses)
 
@@ -154,7 +159,11 @@ class Tracker:
 
         For a time before the last answer's frame, the answers up to then are used; before the
         first one there are no tracks.
+
+        Raises:
+            ValueError: the stamp is no integer.
         """
+        check_stamp("the stamp of a camera frame", stamp_ns)
         history, settings = self._history, self._settings
         for entry in reversed(history.entries):
             if entry.grounding.stamp_ns <= stamp_ns:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray, normalise
 from lfmvl_ros.core.readings.reading import Texts, text_of
-from lfmvl_ros.core.timeline import stamp_document
+from lfmvl_ros.core.timeline import check_stamp, stamp_document
 from lfmvl_ros.core.tracking.opinions import Opinion
 
 SCHEMA = "lfmvl/track_states/1"
@@ -84,6 +84,7 @@ class Tracks:
     opinions: Mapping[int, Opinion] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_stamp("Tracks.stamp_ns", self.stamp_ns)
         n = len(self.ids)
         if self.ids.dtype != np.int64 or len(set(self.ids.tolist())) != n or (self.ids <= 0).any():
             raise ValueError(f"Tracks.ids must be unique positive int64, got {self.ids!r}")

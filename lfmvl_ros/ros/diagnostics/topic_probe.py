@@ -21,6 +21,7 @@ from lfmvl_ros.core.frame import Frame
 from lfmvl_ros.core.safe_text import shortened
 from lfmvl_ros.ros import conversions, qos
 from lfmvl_ros.ros.image_subscription import subscribe_to_images
+from lfmvl_ros.ros.ros_context import start_ros
 from lfmvl_ros.ros.sensors.arrivals import NOTHING_YET, ArrivalMonitor, ArrivalStatus
 from lfmvl_ros.ros.sensors.pixels import ConversionError
 from lfmvl_ros.ros.transport import fast_dds, middleware
@@ -72,7 +73,7 @@ def probe(topic: str, seconds: float) -> TopicReport:
     """Listen to an image topic, raw or compressed, in a context of its own.
 
     Raises:
-        UserError: ROS takes no such name.
+        UserError: ROS takes no such name, or can't start.
     """
     try:
         validate_topic_name(topic)
@@ -81,7 +82,7 @@ def probe(topic: str, seconds: float) -> TopicReport:
             f"{shortened(topic, 80)!r} is not a topic name; give one such as /camera/image_raw"
         ) from error
     context = Context()
-    rclpy.init(args=[], context=context)
+    start_ros(context=context)
     node = rclpy.create_node("lfmvl_doctor", context=context)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lfmvl_ros.core.config import PerceptionSettings, SpatialSettings
-from lfmvl_ros.core.spatial.placer import Placer, PlacerOptions
+from lfmvl_ros.core.spatial.placer import Placer
+from lfmvl_ros.core.spatial.placer_options import PlacerOptions
 from lfmvl_ros.core.spatial.places import Places, PlaceSource
 from lfmvl_ros.core.spatial.rigid import RigidTransform
 from lfmvl_ros.core.spatial.transforms import (

@@ -109,6 +109,11 @@ class PlaceMonitor:
         if problem is not None and (broken or (missing and not fresh["placed"])):
             more = f"; of other images no track has a position: {named}" if named else ""
             return WARN, f"no positions ({problem.reason}): {problem.text}{more}"
+        if failed := refused.get(Refusal.FAILED.value):
+            return WARN, (
+                f"an error of this program cost {failed} x a track its position, see the log; "
+                f"{fresh['placed']} positions were found"
+            )
         if self._depth_topic and fresh["images"] and not fresh["depth_received"]:
             return WARN, f"images come, but no depth image on {self._depth_topic}"
         if named and not fresh["placed"]:

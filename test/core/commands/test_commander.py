@@ -10,8 +10,11 @@ from dataclasses import replace
 
 import pytest
 
-from lfmvl_ros.core.commands.commander import MOST_WAITING, Commander, Policy
-from lfmvl_ros.core.commands.performing import Controls
+from lfmvl_ros.core.commands import commander as commanding
+from lfmvl_ros.core.commands.commander import Commander
+from lfmvl_ros.core.commands.controls import Controls
+from lfmvl_ros.core.commands.inbox import MOST_WAITING
+from lfmvl_ros.core.commands.policy import Policy
 from lfmvl_ros.core.commands.result import CommandResult
 from lfmvl_ros.core.commands.rule_events import RuleEvents
 from lfmvl_ros.core.commands.scene import Scene
@@ -75,7 +78,7 @@ def test_a_number_that_the_sentence_does_not_say_is_refused(
         yield from ()
         return "<|tool_call_start|>[follow(id=1234)]<|tool_call_end|>"
 
-    monkeypatch.setattr(Commander, "_ask_model", writes)
+    monkeypatch.setattr(commanding, "ask_model", writes)
     told: list[CommandResult] = []
     scene = Scene(("",), lambda: 1.0, lambda _camera: None)
     controls = Controls(scene, lambda: None, lambda _changes: "", lambda: False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lfmvl_ros.core.commands.performing import _counted
+from lfmvl_ros.core.commands.looking_up import _counted
 
 
 def item(camera: str, id_: int, state: str) -> dict[str, Any]:

@@ -160,4 +160,6 @@ def test_a_sentence_is_put_to_the_model_without_control_tokens(syntax: str) -> N
 
 def test_lines_are_sentences_and_broken_characters_are_marked() -> None:
     assert offer("look for crates\r\n stop\n", TOOLS, "learned").user == "look for crates. stop"
-    assert offer("look for \ud800 crates", TOOLS, "learned").user == "look for ? crates"
+    assert offer("look for \ud800 crates", TOOLS, "learned").user == "look for \ufffd crates"
+    # The halves of an emoji, as JSON escapes bring them, are one character and no questions.
+    assert offer("crates \ud83d\ude00", TOOLS, "learned").user == "crates \U0001f600"

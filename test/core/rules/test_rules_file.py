@@ -51,6 +51,7 @@ def test_a_right_file_is_read() -> None:
     assert [rule.name for rule in rules.of_camera("left").rules] == ["walkway", "crowd", "fast"]
 
 
+DEEP = "[" * 3000
 ZONE = "zones: {z: {image: [[0, 0], [1, 0], [1, 1]]}}\n"
 
 
@@ -82,6 +83,14 @@ ZONE = "zones: {z: {image: [[0, 0], [1, 0], [1, 1]]}}\n"
         ("rules:\n  a: {when: appear, where: ' '}", 2, "is empty; leave it out, or write a"),
         ('rules:\n  a: {when: appear, for_s: !!int "["}', 2, "expected a number from 0 to 86400 s"),
         ('rules:\n  a: {when: appear, topic: !!bool "["}', 2, "expected true or false, got '['"),
+        ('rules:\n  a: {when: appear, for_s: !!int "!!bool x"}', 2, "expected a number from 0 to"),
+        ('rules:\n  a: {when: appear, for_s: !!int "!!timestamp x"}', 2, "expected a number"),
+        ('rules:\n  a: {when: appear, topic: !!bool "!!bool x"}', 2, "expected true or false, got"),
+        (f'rules:\n  a: {{when: appear, for_s: !!int "{DEEP}"}}', 2, "expected a number from 0 to"),
+        (f'rules:\n  a: {{when: appear, topic: !!bool "{DEEP}"}}', 2, "expected true or false"),
+        (f"rules: {DEEP}", 1, "can't be read: its YAML is nested too deeply"),
+        (f"rules: {'{a: ' * 3000}", 1, "can't be read: its YAML is nested too deeply"),
+        ("- " * 3000, 1, "can't be read: its YAML is nested too deeply"),
         ("rules:\n  a: {when: appear, label: 7}", 2, "expected a text, got 7; put it in quotes"),
         ("rules:\n  a: {when: appear, label: []}", 2, "names no object"),
         ("rules:\n  a: {when: appear, label: [x, X]}", 2, "names the same label twice"),
@@ -114,6 +123,33 @@ def test_a_mistake_is_named_with_its_line(text: str, line: int, reason: str) -> 
         parse_rules(text, "r.yaml")
     assert f"r.yaml:{line}: " in str(caught.value)
     assert reason in str(caught.value)
+
+
+MERGED = "a: &a {when: appear, label: [x]}"
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        (f"rules:\n  {MERGED}\n  b:\n    <<: *a\n    for_s: 1", "r.yaml:4: rules.b.<<: "),
+        (f"rules:\n  {MERGED}\n  b: {{<<: [*a], for_s: 1}}", "r.yaml:3: rules.b.<<: "),
+        (f"rules:\n  {MERGED}\n  <<: {{c: *a}}", "r.yaml:3: rules.<<: "),
+        ("zones: {<<: {}}\nrules:\n  a: {when: appear}", "r.yaml:1: zones.<<: "),
+        ("<<: {rules: {}}", "r.yaml:1: <<: "),
+    ],
+)
+def test_merge_keys_are_named_as_such(text: str, where: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_rules(text, "r.yaml")
+    assert f"{where}merge keys of YAML are not supported" in str(caught.value)
+    assert str(caught.value).count("r.yaml:") == 1  # what it would bring is not missed
+
+
+def test_a_text_is_no_merge_key_and_anchors_of_values_are_read() -> None:
+    with pytest.raises(UserError, match="there is no key '<<'"):
+        parse_rules("rules:\n  a: {when: appear, '<<': 1}")
+    one, other = parse_rules(f"rules:\n  {MERGED}\n  b: *a").rules
+    assert (one.labels, other.labels, other.name) == (("x",), ("x",), "b")
 
 
 def test_every_mistake_is_named_at_once() -> None:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from lfmvl_ros.core.spatial.depth import DepthImage, median, sample_patch
+from lfmvl_ros.core.spatial import shape, terms
+from lfmvl_ros.core.spatial.depth import sample_patch
 from lfmvl_ros.core.spatial.extent import Extent, measure_extent
 from lfmvl_ros.core.spatial.foreground import ExpectedDepth, Foreground, find_foreground
 from lfmvl_ros.core.spatial.pick import find_pick_point
@@ -215,6 +216,20 @@ def test_a_known_size_says_where_the_middle_is() -> None:
         assert abs(behind - thick / 2) < 0.25 * thick + 0.03
 
 
+def test_what_surface_and_middle_share_is_computed_once(monkeypatch) -> None:
+    fore, extent, _ = of(block(0))
+    terms_of, calls = terms.surface_variance_terms, []
+
+    def counted(*args):
+        calls.append(args)
+        return terms_of(*args)
+
+    for module in (terms, shape):
+        monkeypatch.setattr(module, "surface_variance_terms", counted)
+    locate(fore, extent, LENS)
+    assert len(calls) == 1
+
+
 @given(seeds, st.floats(-50, 50), st.floats(-50, 50))
 def test_the_normal_of_a_tilted_plane(seed: int, about_x: float, about_y: float) -> None:
     ax, ay = np.radians([about_x, about_y])
@@ -232,46 +247,3 @@ def test_the_normal_of_a_tilted_plane(seed: int, about_x: float, about_y: float)
     assert pick is not None
     angle = np.arccos(min(float(pick.normal @ normal), 1.0))
     assert angle < max(np.radians(3), 4 * pick.normal_sigma_rad)
-
-
-def test_depth_of_both_encodings_and_what_is_no_depth() -> None:
-    mm = np.array([[0, 1000], [65535, 1]], np.uint16)
-    image = DepthImage.from_mm(mm, stamp_ns=5)
-    assert np.allclose(image.depth_m, [[np.nan, 1.0], [65.535, 0.001]], equal_nan=True)
-    metres = np.array([[0.0, 1.0], [np.inf, -1.0]], np.float32)
-    ranged = DepthImage.from_m(metres, 5).depth_m
-    assert np.allclose(ranged, [[np.nan, 1.0], [np.nan, np.nan]], equal_nan=True)
-    assert np.isnan(DepthImage.from_m(metres, 5, near_m=1.5).depth_m).all()
-    absurd = np.array([[1e-39, 1e-30], [1e30, 0.001]], np.float32)
-    assert np.allclose(
-        DepthImage.from_m(absurd, 5).depth_m, [[np.nan, np.nan], [np.nan, 0.001]], equal_nan=True
-    )
-    with pytest.raises(ValueError, match="must be uint16, got float32"):
-        DepthImage.from_mm(metres, 0)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="float32 array"):
-        DepthImage(np.zeros((2, 2)), 0)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="stamp_ns"):
-        DepthImage(metres, 1.5)  # type: ignore[arg-type]
-
-
-@given(hnp.arrays(np.float64, st.integers(1, 30), elements=st.floats(-9, 9)))
-def test_the_quick_median_is_the_lower_median(values: np.ndarray) -> None:
-    assert median(values) == np.sort(values)[(len(values) - 1) // 2]
-
-
-@given(seeds, st.sampled_from([0.0, 0.1, 0.5, 0.95, 1.0]), st.integers(3, 59))
-def test_samples_are_lower_medians_of_the_valid_pixels_around(
-    seed: int, holes: float, side: int
-) -> None:
-    rng = np.random.default_rng(seed)
-    depth = rng.integers(1, 9, (70, 80)).astype(np.float32)
-    depth[rng.random(depth.shape) < holes] = np.nan
-    patch = sample_patch(depth, np.array([9.0, 7.0, 9.0 + side, 7.0 + side]))
-    assert patch is not None
-    for row, v in enumerate(patch.v_px.astype(int)):
-        for column, u in enumerate(patch.u_px.astype(int)):
-            near = np.sort(depth[v - 1 : v + 2, u - 1 : u + 2].ravel())
-            near = near[~np.isnan(near)]
-            wanted = np.float32(1) / near[(len(near) - 1) // 2] if len(near) else np.float32(0)
-            assert patch.inverse[row, column] == wanted
-            assert not np.signbit(patch.inverse[row, column])

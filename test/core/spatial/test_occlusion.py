@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfmvl_ros.core.spatial.depth import DepthImage
-from lfmvl_ros.core.spatial.placer import Placer, PlacerOptions
+from lfmvl_ros.core.spatial.placer import Placer
+from lfmvl_ros.core.spatial.placer_options import PlacerOptions
 from lfmvl_ros.core.spatial.places import Places, PlaceSource, Refusal
 from lfmvl_ros.core.spatial.rigid import RigidTransform
 from lfmvl_ros.core.tracking import TrackState

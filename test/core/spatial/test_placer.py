@@ -14,7 +14,8 @@ from lfmvl_ros.core.config_spatial import SpatialSettings
 from lfmvl_ros.core.spatial.depth import DepthImage
 from lfmvl_ros.core.spatial.floor import floor_place, sized_place
 from lfmvl_ros.core.spatial.fusion import LASTING, FusedPlace
-from lfmvl_ros.core.spatial.placer import Placer, PlacerOptions
+from lfmvl_ros.core.spatial.placer import Placer
+from lfmvl_ros.core.spatial.placer_options import PlacerOptions
 from lfmvl_ros.core.spatial.places import (
     UNKNOWN_ROTATION,
     Place,

@@ -156,7 +156,7 @@ def test_settings_that_can_not_be(world):
         ({"spatial__select": "red tote"}, "label:red tote"),
         ({"spatial__sizes": ["=1x1x1"]}, "blue tote=0.6x0.4x0.3"),
         ({"spatial__sizes": ["a=1x1x1", "a=1x1x2"]}, "twice"),
-        ({"spatial__sizes": ["a=1x1x0"]}, "above 0"),
+        ({"spatial__sizes": ["a=1x1x0"]}, "0.001 to 1000 m"),
     ):
         result = world.set_parameters(**changes)
         assert not result.successful

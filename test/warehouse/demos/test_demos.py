@@ -17,7 +17,8 @@ from lfmvl_ros.cli.main import main
 from lfmvl_ros.core.demo_scene import SceneResults
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.rules import Positions, RuleEngine, parse_rules
-from lfmvl_ros.core.spatial.placer import Placer, PlacerOptions
+from lfmvl_ros.core.spatial.placer import Placer
+from lfmvl_ros.core.spatial.placer_options import PlacerOptions
 from lfmvl_ros.core.spatial.places import PickPoint
 from lfmvl_ros.core.tracking import Tracks, TrackState
 from lfmvl_warehouse.demos import assist, picking, shelf
