@@ -9,10 +9,10 @@ rows one by one, to rounding.
 
 from __future__ import annotations
 
-import os.path
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -57,8 +57,10 @@ class SharedRows:
         shared = []
         for image in range(max(owner) + 1):
             about = [row for row, its in enumerate(owner) if its == image]
-            alike = os.path.commonprefix([list(rows[row]) for row in about])
-            shared.append(min(len(alike), *(prompts[row] - 1 for row in about)))
+            most = min(prompts[row] - 1 for row in about)
+            begins = (rows[row][:most] for row in about)
+            alike = (len(set(ids)) == 1 for ids in zip(*begins, strict=True))
+            shared.append(sum(takewhile(bool, alike)))
         own = tuple(len(row) - shared[its] for row, its in zip(rows, owner, strict=True))
         return cls(tuple(shared), own, tuple(owner))
 
@@ -153,7 +155,7 @@ def _attend(block: Any, hidden: Tensor, turn: tuple[Tensor, ...], rows: SharedRo
         seen = [own]
         if number >= len(rows.shared):
             seen.insert(0, rows.part(rows.owner[number - len(rows.shared)]))
-        mixed.append(_causal(queries[own], *(_joined(x, seen) for x in (keys, values)), block))
+        mixed.append(_causal(queries[own], _joined(keys, seen), _joined(values, seen), block))
     output: Tensor = block.out_proj(torch.cat(mixed).flatten(1))
     return output
 
@@ -167,7 +169,9 @@ def _causal(queries: Tensor, keys: Tensor, values: Tensor, block: Any) -> Tensor
     own, every = len(queries), len(keys)
     seen = torch.ones(own, every, dtype=torch.bool, device=queries.device).tril(every - own)
     mixed: Tensor = F.scaled_dot_product_attention(
-        *(part.transpose(0, 1)[None] for part in (queries, keys, values)),
+        queries.transpose(0, 1)[None],
+        keys.transpose(0, 1)[None],
+        values.transpose(0, 1)[None],
         attn_mask=None if own == every else seen,
         is_causal=own == every,
         scale=block.scaling,
