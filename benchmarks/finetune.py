@@ -6,7 +6,8 @@
 
 Two tasks, each with 130 rendered images of the warehouse's kinds: `known` has the names that the
 checkpoint knows, in a look that it does not (`heat`: grey negatives, as of a heat camera;
-`--look negative` keeps colours, exchanged); `new` has the usual look, and invented names. Recall,
+`--look negative` keeps colours, exchanged), and as images to keep (`--keep`) usual scenes, such as
+`lfmvl scenes --labelled` writes; `new` has the usual look, and invented names. Recall,
 precision and `[]` for absent things on 100 further images of the task, and recall on the usual
 warehouse scenes, before and after. The last line is one JSON object. Time is that of the process
 (all of the run: training and its judgements), so it does not depend on what else the machine does.
@@ -49,7 +50,7 @@ KINDS = (
 INVENTED = ("vintor", "grobble", "plindex", "dorvan", "quessel", "tarnip", "mubrick", "yoltane")
 IMAGES, MEASURED = 130, 100
 _LOOK_OF = {"known": "heat", "new": "usual"}
-_TRIED = 6  # updates of the run that measures what one takes
+_TRIED = 24  # updates of the run that measures what one takes
 
 
 def scenes(look: str, seed: int, count: int) -> Iterator[RenderedScene]:
@@ -69,6 +70,14 @@ def write_folder(look: str, folder: Path, seed: int, count: int, *, invented: bo
         for category, name in zip(content["categories"], INVENTED, strict=True):
             category["name"] = name
         path.write_text(json.dumps(content), encoding="utf-8")
+    return folder
+
+
+def usual_scenes(folder: Path, seed: int, count: int) -> Path:
+    """Write what `lfmvl scenes --labelled` does: all kinds of the warehouse, in the usual look."""
+    numbers = range(count)
+    stills = (render_still(np.random.default_rng((seed, n)), wh=(256, 256)) for n in numbers)
+    write_labelled(folder, stills)
     return folder
 
 
@@ -100,7 +109,7 @@ def arguments() -> argparse.Namespace:
     add("--batch", type=int, default=4)
     add("--questions", type=int, default=3)
     add("--negatives", type=float, default=0.3)
-    add("--keep-share", type=float, default=0.0, help="of usual scenes among the images (0: none)")
+    add("--keep-share", type=float, help="of usual scenes among the images (0.2; new names: none)")
     add("--strength", type=float, default=1.0)
     add("--seed", type=int, default=0)
     add("--look", choices=sorted(LOOKS), help="of --task known (heat)")
@@ -123,16 +132,16 @@ def main() -> int:
     look, invented = args.look or _LOOK_OF[args.task], args.task == "new"
     first = args.images_seed
     data = write_folder(look, args.out / "images", first, images, invented=invented)
-    keep = []
-    if args.keep_share:
-        old = args.out / "usual"
-        keep = [(write_folder("usual", old, 3 * first, images, invented=False), 1.0)]
+    keep_share = 0.0 if invented else FinetuneSettings.keep_share
+    if args.keep_share is not None:
+        keep_share = args.keep_share
+    keep = [(usual_scenes(args.out / "usual", 3 * first, images), 1.0)] if keep_share else []
     unseen = write_folder(look, args.out / "unseen", 2 * first, asked, invented=invented)
     settings = FinetuneSettings(
         full=args.full, towers=args.towers, rank=args.rank, rate=args.rate, batch=args.batch,
-        questions=args.questions, negatives=args.negatives, seed=args.seed, judgements=2,
-        held_out_questions=min(32, asked), patience=0, steps=steps or _TRIED,
-        keep_share=args.keep_share or FinetuneSettings.keep_share, strength=args.strength,
+        questions=args.questions, negatives=args.negatives, seed=args.seed, judgements=1,
+        held_out_questions=min(16, asked), patience=0, steps=steps or _TRIED,
+        keep_share=keep_share or FinetuneSettings.keep_share, strength=args.strength,
     )  # fmt: skip
 
     def run(name: str, chosen: FinetuneSettings) -> float:
@@ -157,7 +166,7 @@ def main() -> int:
     facts = {
         "task": args.task, "look": look, "images_seed": first, "cpu_s": round(spent, 1),
         "steps": settings.steps, "full": args.full, "rank": args.rank,
-        "negatives": args.negatives, "keep_share": args.keep_share, "before": before,
+        "negatives": args.negatives, "keep_share": keep_share, "before": before,
         "after": after,
     }  # fmt: skip
     print(json.dumps(facts))

@@ -18,6 +18,15 @@ from lfmvl_ros.core.whole_files import check_output_folder
 if TYPE_CHECKING:
     from lfmvl_ros.finetune.run import Result
 
+_IGNORED = (
+    # The first would be ignored with (or without) the second.
+    ("keep_share", "keep", False, "it is the share of images from --keep"),
+    ("rank", "full", True, "it is that of adapters, and --full trains all weights"),
+    ("epochs", "minutes", True, "both say how long to train; give one of them"),
+    ("epochs", "steps", True, "both say how long to train; give one of them"),
+    ("minutes", "steps", True, "both say how long to train; give one of them"),
+)
+
 HELP = (
     "Fine-tune any LFM2-VL or LFM2.5-VL checkpoint on a folder of labelled images in COCO format. "
     "It is evaluated on held-out images before, during and after the training; the best weights "
@@ -34,8 +43,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     usual = {field.name: field.default for field in fields(FinetuneSettings)}
 
     def add(flag: str, kind: Any = None, text: str = "", **more: Any) -> None:
-        name = flag.removeprefix("--").replace("-", "_")
-        parser.add_argument(flag, type=kind, default=usual[name], help=text, **more)
+        default = usual[flag.removeprefix("--").replace("-", "_")]
+        # None tells an option that was left out from one that was given with the default's value.
+        text = f"{text} (default {default})"
+        parser.add_argument(flag, type=kind, default=None, help=text, **more)
 
     parser.add_argument(
         "--data", action="append", required=True, metavar="DIR[=WEIGHT]",
@@ -110,8 +121,7 @@ def run(args: argparse.Namespace) -> int:
     values = {name: value for name, value in given.items() if value is not None}
     if args.minutes is not None and not args.minutes > 0:
         raise UserError(f"--minutes must be above 0, got {args.minutes:g}")
-    if args.minutes is not None and args.steps is not None:
-        raise UserError("--minutes and --steps both say how long to train; give one of them")
+    _check_together(args)
     check_output_folder(args.out)
     try:
         settings = FinetuneSettings(**values)
@@ -143,6 +153,15 @@ def run(args: argparse.Namespace) -> int:
         f"{_rate(first)} -> {_rate(last)}; use it with --model {result.checkpoint}"
     )
     return 0
+
+
+def _check_together(args: argparse.Namespace) -> None:
+    """Refuse options that would be ignored beside, or without, another."""
+    for name, other, beside, why in _IGNORED:
+        given, with_other = getattr(args, name), getattr(args, other)
+        if given is not None and beside == (with_other not in (None, False, [])):
+            flags = f"--{name.replace('_', '-')} {'with' if beside else 'without'} --{other}"
+            raise UserError(f"{flags} would be ignored: {why}")
 
 
 def _rate(rates: dict[str, Any]) -> str:

@@ -11,24 +11,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 _TARGET_SHARE = 0.8  # of the crops, which are made around one of the boxes
-_SMALLEST_CROP = 0.25  # of the largest possible area
+SMALLEST_CROP = 0.25
+"""Of the largest possible area."""
 
 
 def random_window(
-    rng: np.random.Generator, wh_px: tuple[int, int], proportions: float, xyxy: NDArray[Any]
+    rng: np.random.Generator,
+    wh_px: tuple[int, int],
+    proportions: float,
+    xyxy: NDArray[Any],
+    *,
+    smallest: float = SMALLEST_CROP,
 ) -> tuple[int, int, int, int]:
     """A window of an image, most often one with an object in it.
 
     Args:
-        rng: decides size and place: a quarter to all of the area there is.
+        rng: decides size and place.
         wh_px: size of the image.
         proportions: width by height of the window, but for rounding.
         xyxy: (N, 4) the image's boxes, normalised.
+        smallest: share of the area there is, above 0; windows have this to all of it.
 
     Returns:
         Left, top, right and bottom edge in pixels.
     """
-    scale = np.sqrt(rng.uniform(_SMALLEST_CROP, 1.0))
+    scale = np.sqrt(rng.uniform(smallest, 1.0))
     height = min(wh_px[1], wh_px[0] / proportions) * scale
     sides = np.array([height * proportions, height]).round().astype(int)
     sides = np.clip(sides, 1, wh_px)

@@ -15,6 +15,7 @@ start         the checkpoint to start from
 adapters      low-rank adapters in its layers, through peft; ``needs`` checks for that package
 word_rows     trained embeddings for the tokens of names
 objective     the loss of the answers' tokens
+shared_rows   the language tower over rows that share an image, which is read once
 learner       the weights in training: updates and merging
 trainer       the loop: judge, keep the best, save, stop; ``estimate`` is time and memory
 judge         questions about held-out images, asked and read as the product does

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import re
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -161,14 +161,17 @@ def parse_folder(text: str) -> tuple[Path, float]:
     Raises:
         UserError: the weight is not above 0, or the path can't be used.
     """
-    match = re.fullmatch(r"(.+)=([0-9.]+)", text)
     whole = user_path(text, "--data")
-    if match is None or is_directory(whole):
+    before, equals, weight_text = text.rpartition("=")
+    if not (before and equals) or is_directory(whole):
         return whole, 1.0
+    folder = user_path(before, "--data")
     try:
-        weight = float(match[2])
+        weight = float(weight_text)
     except ValueError:
-        weight = 0.0
-    if weight <= 0:
-        raise UserError(f"the weight of {match[1]} must be a number above 0, got {match[2]!r}")
-    return user_path(match[1], "--data"), weight
+        if not is_directory(folder):  # a name with "=" in it, which is missing
+            return whole, 1.0
+        weight = math.nan
+    if not (math.isfinite(weight) and weight > 0):
+        raise UserError(f"the weight of {before} must be a number above 0, got {weight_text!r}")
+    return folder, weight

@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 
 from lfmvl_ros.core.encoded_images import decode_file
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.datasets.augment import boxes_in, colour_shift, random_window
+from lfmvl_ros.datasets.augment import SMALLEST_CROP, boxes_in, colour_shift, random_window
 from lfmvl_ros.datasets.coco import CocoFolder, CocoImage
 from lfmvl_ros.datasets.coco_images import CocoImages, RecentImages, turned
 from lfmvl_ros.datasets.questions import LabelledImage
 
-WHOLE_SHARE = 0.5
-"""Share of the images that are used whole; the others are cropped."""
+WHOLE_SHARE = 0.7
+"""Share of the images that are used whole, as they are in use; the others are cropped."""
+_SMALLEST_CROP = 0.5
+"""Of the area. Crops enlarge what they show: with smaller ones, and more of them, a model that
+knew small objects loses them (docs/experiments/finetune.md)."""
 
 _CACHE_BYTES = 512 * 2**20
 _TRIES = 20  # windows looked at for one in which something is absent
@@ -61,11 +64,12 @@ class TrainingImages(CocoImages):
         if not lacking and rng.random() < WHOLE_SHARE:
             scene = self.whole(image)
         else:
-            scene = self._crop(rng, image)
+            smallest = SMALLEST_CROP if lacking else _SMALLEST_CROP
+            scene = self._crop(rng, image, smallest)
             for _ in range(_TRIES if lacking else 0):
                 if self.absent(scene):
                     break
-                scene = self._crop(rng, image)
+                scene = self._crop(rng, image, smallest)
         pixels, targets = scene.pixels, scene.targets
         if scene.may_mirror and rng.random() < 0.5:
             pixels = pixels[:, ::-1]
@@ -78,10 +82,10 @@ class TrainingImages(CocoImages):
         there = {target.kind for target in scene.targets}
         return [kind for kind in range(len(self.words(scene).kinds)) if kind not in there]
 
-    def _crop(self, rng: np.random.Generator, image: CocoImage) -> LabelledImage:
+    def _crop(self, rng: np.random.Generator, image: CocoImage, smallest: float) -> LabelledImage:
         pixels = self.pixels(image)
         height, width = pixels.shape[:2]
-        window = random_window(rng, (width, height), width / height, image.xyxy)
+        window = random_window(rng, (width, height), width / height, image.xyxy, smallest=smallest)
         left, top, right, bottom = window
         normalised = np.array(window) / [width, height, width, height]
         inside, shares = boxes_in(normalised, image.xyxy)

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lfmvl_ros.finetune.encoding import IGNORED, Batch
+from lfmvl_ros.finetune.shared_rows import SharedRows, can_share, read
 from lfmvl_ros.finetune.word_rows import WordRows
 
 _PADDED = 1.15  # most tokens of a group with padding, against those without
@@ -37,14 +38,34 @@ def answer_loss(model: Any, rows: WordRows | None, batch: Batch) -> Tensor:
         batch: on the model's device. An image goes through the vision tower once, however many
             rows are about it.
     """
-    images = torch.split(image_features(model, batch.features), list(batch.image_tokens))
+    features = image_features(model, batch.features)
     lengths = batch.mask.sum(1).tolist()
+    if can_share(model):
+        return _loss_of_shared(model, rows, batch, features, lengths)
+    images = torch.split(features, list(batch.image_tokens))
     return torch.stack(
         [
             _loss_of_rows(model, rows, batch, images, chosen, max(lengths[i] for i in chosen))
             for chosen in like_lengths(lengths)
         ]
     ).sum()
+
+
+def _loss_of_shared(
+    model: Any, rows: WordRows | None, batch: Batch, features: Tensor, lengths: Sequence[int]
+) -> Tensor:
+    """Return the loss of all rows; what those about an image share is read once."""
+    ids = [row[:length] for row, length in zip(batch.ids.tolist(), lengths, strict=True)]
+    prompts = (batch.labels == IGNORED).int().argmin(1).tolist()
+    shared = SharedRows.of(ids, prompts, batch.owner)
+    at = shared.rows.to(batch.ids.device), shared.places.to(batch.ids.device)
+    tokens = batch.ids[at]
+    embeds = _embedded(model, rows, tokens[None], features)[0]
+    hidden = read(model.model.language_model, embeds, shared)
+    # Each token but the last of its row predicts the next one of the row.
+    following = F.pad(batch.labels, (0, 1), value=IGNORED)[at[0], at[1] + 1]
+    following[: shared.begins[len(shared.shared)]] = IGNORED
+    return _cross_entropy(model, rows, hidden, following)
 
 
 def like_lengths(lengths: Sequence[int]) -> Iterator[list[int]]:
@@ -74,17 +95,27 @@ def _loss_of_rows(
 ) -> Tensor:
     """Return the loss of some rows, cut to ``length`` tokens."""
     ids, labels = batch.ids[chosen, :length], batch.labels[chosen, 1:length]
+    embeds = _embedded(model, rows, ids, torch.cat([images[batch.owner[row]] for row in chosen]))
+    hidden = model.model.language_model(
+        inputs_embeds=embeds, attention_mask=batch.mask[chosen, :length], use_cache=False
+    ).last_hidden_state
+    return _cross_entropy(model, rows, hidden[:, :-1], labels)
+
+
+def _embedded(model: Any, rows: WordRows | None, ids: Tensor, images: Tensor) -> Tensor:
+    """Return the embeddings (B, T, D) of ids, with those of images at their places, in order."""
     embeds = model.get_input_embeddings()(ids)
     if rows is not None:
         embeds = rows.embed(ids, embeds)
     places = ids == model.config.image_token_id
-    values = torch.cat([images[batch.owner[row]] for row in chosen]).to(embeds.dtype)
-    embeds = embeds.masked_scatter(places[..., None], values)
-    hidden = model.model.language_model(
-        inputs_embeds=embeds, attention_mask=batch.mask[chosen, :length], use_cache=False
-    ).last_hidden_state
+    result: Tensor = embeds.masked_scatter(places[..., None], images.to(embeds.dtype))
+    return result
+
+
+def _cross_entropy(model: Any, rows: WordRows | None, hidden: Tensor, labels: Tensor) -> Tensor:
+    """Return the sum over the places (..., T) that have a label."""
     counted = labels != IGNORED
-    kept = hidden[:, :-1][counted]
+    kept = hidden[counted]
     logits = model.lm_head(kept)
     logits = logits.float() if rows is None else rows.score(kept, logits)
     return F.cross_entropy(logits, labels[counted], reduction="sum")

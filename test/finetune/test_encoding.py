@@ -3,37 +3,16 @@
 
 import json
 
-import numpy as np
 import pytest
 import torch
 
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.prompt import CARD_TEMPLATE, COOKBOOK_TEMPLATE, PromptTemplate
-from lfmvl_ros.datasets.questions import AnswerObject, Question, Target
+from lfmvl_ros.core.prompt import PromptTemplate
 from lfmvl_ros.finetune.encoding import IGNORED, Encoder, collate, passes, written_answer
 from lfmvl_ros.finetune.objective import answer_loss, like_lengths
-from lfmvl_ros.finetune.samples import Asking, TrainingSample
 from lfmvl_ros.models.lfm2_vl.model_inputs import processor_options
 
-
-def found(label, *xyxy):
-    return AnswerObject(label, Target((label,), 0, -1, np.array(xyxy, float), 1.0))
-
-
-def sample(wh_px, *questions, seed=0):
-    pixels = np.random.default_rng(seed).integers(0, 256, (wh_px[1], wh_px[0], 3), dtype=np.uint8)
-    return TrainingSample(pixels, questions)
-
-
-NOTHING = Asking(CARD_TEMPLATE, Question(("forklift",), ()))
-TWO = Asking(
-    COOKBOOK_TEMPLATE,
-    Question(
-        ("person", "人"), (found("人", 0.5, 0.1, 0.7, 0.9), found("person", 0.1, 0.2, 0.3, 0.995))
-    ),
-)
-WHOLE = sample((160, 120), NOTHING, TWO)
-TILED = sample((1280, 720), TWO, seed=1)
+from .asked import TILED, TWO, WHOLE
 
 
 @pytest.fixture

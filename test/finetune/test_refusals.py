@@ -98,8 +98,36 @@ def test_folders_with_weights(tmp_path):
     assert data.shares == pytest.approx((0.6, 0.2, 0.2))
     assert [part.old for part in data.parts] == [False, False, True]
     assert parse_folder(str(tmp_path / "a=2.5")) == (tmp_path / "a", 2.5)
-    with pytest.raises(UserError, match="a number above 0"):
-        parse_folder(str(tmp_path / "a=0"))
+
+
+@pytest.mark.parametrize("weight", ["0", "-1", "nan", "inf", "1e999", "much", "", "1,5", "0x1"])
+def test_weights_of_folders_that_are_none(tmp_path, weight):
+    (tmp_path / "a").mkdir()
+    with pytest.raises(UserError, match=f"a must be a number above 0, got {weight!r}"):
+        parse_folder(f"{tmp_path / 'a'}={weight}")
+
+
+def test_a_name_with_an_equals_sign_is_a_name(tmp_path):
+    (tmp_path / "a=0").mkdir()
+    assert parse_folder(str(tmp_path / "a=0")) == (tmp_path / "a=0", 1.0)
+    assert parse_folder(str(tmp_path / "gone=way")) == (tmp_path / "gone=way", 1.0)
+    assert parse_folder(str(tmp_path / "a=0=3e-1")) == (tmp_path / "a=0", 0.3)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--keep-share", "0.2"), "--keep-share without --keep would be ignored"),
+        (("--rank", "16", "--full"), "--rank with --full would be ignored"),
+        (("--epochs", "10", "--minutes", "1"), "--epochs with --minutes would be ignored"),
+        (("--epochs", "10", "--steps", "5"), "--epochs with --steps would be ignored"),
+        (("--minutes", "1", "--steps", "5"), "--minutes with --steps would be ignored"),
+    ],
+)
+def test_options_that_would_be_ignored(tmp_path, capsys, options, said):
+    out = tmp_path / "run"
+    assert said in refused(capsys, "--data", tmp_path, "--from", "bundled", "--out", out, *options)
+    assert not out.exists()
 
 
 def test_weights_that_are_not_there(tmp_path, capsys, unusual):
