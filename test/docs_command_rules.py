@@ -103,13 +103,19 @@ RULES = (
     ),
     Rule(r"^make format$", quick=True),
     # lfmvl
-    Rule(r"^lfmvl scenes --video out/scene\.mp4", quick=True, leaves=("out/scene.mp4",)),
+    Rule(
+        r"^lfmvl scenes --video out/scene\.mp4",
+        quick=True,
+        change=((r"$", " --seconds 4"),),  # several pages have it
+        leaves=("out/scene.mp4",),
+    ),
     Rule(r"^lfmvl scenes --preview out/scenes\.png", leaves=("out/scenes.png",)),
     Rule(
         r"^lfmvl scenes --labelled my-images",
         quick=True,
         leaves=("my-images/annotations/instances.json",),
     ),
+    Rule(r"^lfmvl scenes --labelled old-images", leaves=("old-images/annotations/instances.json",)),
     Rule(r"^lfmvl models", quick=True, prints="bundled|lfm2"),
     Rule(
         r"^lfmvl ground out/scene\.mp4 .*bundled:q4_0",
@@ -303,7 +309,8 @@ RULES = (
         ),
     ),
     Rule(
-        r"^lfmvl finetune --data my-images --from bundled",
+        r"^lfmvl finetune --data my-images --keep old-images --from bundled",
+        first="test -e old-images || lfmvl scenes --labelled old-images --count 24 --seed 8",
         change=((r"--minutes 5", "--steps 40 --judgements 1 --held-out-questions 24"),),
     ),
     Rule(
