@@ -310,7 +310,8 @@ RULES = (
     ),
     Rule(
         r"^lfmvl finetune --data my-images --keep old-images --from bundled",
-        first="test -e old-images || lfmvl scenes --labelled old-images --count 24 --seed 8",
+        first=f"{LABELLED_NEGATIVE.replace('unusual', 'my-images')} && "
+        "{ test -e old-images || lfmvl scenes --labelled old-images --count 24 --seed 8; }",
         change=((r"--minutes 5", "--steps 40 --judgements 1 --held-out-questions 24"),),
     ),
     Rule(

@@ -140,7 +140,7 @@ def run(args: argparse.Namespace) -> int:
         print(
             f"not better than {result.facts['start']} on the held-out images: no checkpoint was "
             f"written, go on with that one. {args.out / 'plot.png'} shows the scores; more images, "
-            "more epochs or another --rate may help",
+            "more time (--epochs, --minutes) or another --rate may help",
             file=sys.stderr,
         )
         return 1
