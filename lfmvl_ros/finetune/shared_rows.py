@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import takewhile
+from itertools import accumulate, takewhile
 from typing import Any
 
 import torch
@@ -64,15 +64,24 @@ class SharedRows:
         own = tuple(len(row) - shared[its] for row, its in zip(rows, owner, strict=True))
         return cls(tuple(shared), own, tuple(owner))
 
+    @property
+    def parts(self) -> int:
+        """I + B."""
+        return len(self.shared) + len(self.own)
+
     @cached_property
     def begins(self) -> tuple[int, ...]:
         """Where each part begins in the list, and where the last one ends: I + B + 1 values."""
-        ends = torch.tensor((*self.shared, *self.own)).cumsum(0).tolist()
-        return (0, *ends)
+        return tuple(accumulate((*self.shared, *self.own), initial=0))
 
     def part(self, number: int) -> slice:
         """Return where a part is: an image's beginning, or row ``number - I``'s rest."""
         return slice(self.begins[number], self.begins[number + 1])
+
+    def before(self, number: int) -> slice:
+        """Return where what a part looks back at is: its image's beginning; nothing for these."""
+        row = number - len(self.shared)
+        return slice(0, 0) if row < 0 else self.part(self.owner[row])
 
     @cached_property
     def places(self) -> Tensor:
@@ -95,17 +104,50 @@ class SharedRows:
             the list's own tokens are among these.
         """
         tokens, kept, length = [], [], 0
-        for number in range(len(self.shared) + len(self.own)):
+        for number in range(self.parts):
             own = torch.arange(*self.begins[number : number + 2])
-            before = torch.full((reach,), self.begins[-1])
-            if number >= len(self.shared):
-                its = self.part(self.owner[number - len(self.shared)])
-                seen = torch.arange(max(its.start, its.stop - reach), its.stop)
-                before[reach - len(seen) :] = seen
-            tokens += [before, own]
+            its = self.before(number)
+            seen = torch.arange(max(its.start, its.stop - reach), its.stop)
+            none = torch.full((reach - len(seen),), self.begins[-1])
+            tokens += [none, seen, own]
             kept.append(torch.arange(length + reach, length + reach + len(own)))
             length += reach + len(own)
         return torch.cat(tokens), torch.cat(kept)
+
+
+@dataclass(frozen=True, eq=False)
+class _Layout:
+    """What all layers need of a list, computed once.
+
+    Attributes:
+        rows: the list.
+        turn: cosines and sines of the rotary embeddings, (N, 1, C) each.
+        led: see :meth:`SharedRows.lead_in`, for the reach of the convolutions.
+        kept: likewise.
+        seen: bool (T, S) for each part of T tokens, which of the S that it looks at each sees;
+            None where these are its own, up to the token itself.
+    """
+
+    rows: SharedRows
+    turn: tuple[Tensor, Tensor]
+    led: Tensor
+    kept: Tensor
+    seen: tuple[Tensor | None, ...]
+
+    @classmethod
+    def of(cls, text: Any, embeds: Tensor, rows: SharedRows) -> _Layout:
+        device = embeds.device
+        places = rows.places.to(device)[None]
+        cosines, sines = text.rotary_emb(embeds[None], position_ids=places)
+        led, kept = rows.lead_in(text.config.conv_L_cache - 1)
+        seen = []
+        for number in range(rows.parts):
+            before, own = rows.before(number), rows.part(number)
+            early, late = before.stop - before.start, own.stop - own.start
+            every = torch.ones(late, early + late, dtype=torch.bool, device=device)
+            seen.append(every.tril(early) if early else None)
+        turn = cosines[0][:, None], sines[0][:, None]
+        return cls(rows, turn, led.to(device), kept.to(device), tuple(seen))
 
 
 def read(text: Any, embeds: Tensor, rows: SharedRows) -> Tensor:
@@ -119,11 +161,10 @@ def read(text: Any, embeds: Tensor, rows: SharedRows) -> Tensor:
     Returns:
         (N, D) hidden states.
     """
-    places = rows.places.to(embeds.device)[None]
-    turn = tuple(part[0][:, None] for part in text.rotary_emb(embeds[None], position_ids=places))
+    layout = _Layout.of(text, embeds, rows)
     hidden = embeds
     for layer in text.layers:
-        step = partial(_layer, layer, turn, rows)
+        step = partial(_layer, layer, layout)
         if text.training and getattr(layer, "gradient_checkpointing", False):
             hidden = checkpoint(step, hidden, use_reentrant=False)
         else:
@@ -132,49 +173,43 @@ def read(text: Any, embeds: Tensor, rows: SharedRows) -> Tensor:
     return normed
 
 
-def _layer(layer: Any, turn: tuple[Tensor, ...], rows: SharedRows, hidden: Tensor) -> Tensor:
+def _layer(layer: Any, layout: _Layout, hidden: Tensor) -> Tensor:
     normed = layer.operator_norm(hidden)
     if layer.is_attention_layer:
-        mixed = _attend(layer.self_attn, normed, turn, rows)
+        mixed = _attend(layer.self_attn, normed, layout)
     else:
-        mixed = _convolve(layer.conv, normed, rows)
+        mixed = _convolve(layer.conv, normed, layout)
     hidden = hidden + mixed
     result: Tensor = hidden + layer.feed_forward(layer.ffn_norm(hidden))
     return result
 
 
-def _attend(block: Any, hidden: Tensor, turn: tuple[Tensor, ...], rows: SharedRows) -> Tensor:
+def _attend(block: Any, hidden: Tensor, layout: _Layout) -> Tensor:
     """One attention block; see ``Lfm2Attention.forward`` of transformers."""
     shape = (len(hidden), -1, block.head_dim)
-    queries = _turned(block.q_layernorm(block.q_proj(hidden).view(shape)), turn)
-    keys = _turned(block.k_layernorm(block.k_proj(hidden).view(shape)), turn)
+    queries = _turned(block.q_layernorm(block.q_proj(hidden).view(shape)), layout.turn)
+    keys = _turned(block.k_layernorm(block.k_proj(hidden).view(shape)), layout.turn)
     values = block.v_proj(hidden).view(shape)
     mixed = []
-    for number in range(len(rows.shared) + len(rows.own)):
-        own = rows.part(number)
-        seen = [own]
-        if number >= len(rows.shared):
-            seen.insert(0, rows.part(rows.owner[number - len(rows.shared)]))
-        mixed.append(_causal(queries[own], _joined(keys, seen), _joined(values, seen), block))
+    for number, seen in enumerate(layout.seen):
+        before, own = layout.rows.before(number), layout.rows.part(number)
+        near_keys, near_values = (torch.cat([x[before], x[own]]) for x in (keys, values))
+        mixed.append(_causal(queries[own], near_keys, near_values, seen, block.scaling))
     output: Tensor = block.out_proj(torch.cat(mixed).flatten(1))
     return output
 
 
-def _joined(values: Tensor, parts: Sequence[slice]) -> Tensor:
-    return torch.cat([values[part] for part in parts]) if len(parts) > 1 else values[parts[0]]
-
-
-def _causal(queries: Tensor, keys: Tensor, values: Tensor, block: Any) -> Tensor:
-    """(T, H, C) queries of the last T of (S, K, C) keys and values -> (T, H, C)."""
-    own, every = len(queries), len(keys)
-    seen = torch.ones(own, every, dtype=torch.bool, device=queries.device).tril(every - own)
+def _causal(
+    queries: Tensor, keys: Tensor, values: Tensor, seen: Tensor | None, scaling: float
+) -> Tensor:
+    """(T, H, C) queries, (S, K, C) keys and values -> (T, H, C)."""
     mixed: Tensor = F.scaled_dot_product_attention(
         queries.transpose(0, 1)[None],
         keys.transpose(0, 1)[None],
         values.transpose(0, 1)[None],
-        attn_mask=None if own == every else seen,
-        is_causal=own == every,
-        scale=block.scaling,
+        attn_mask=seen,
+        is_causal=seen is None,
+        scale=scaling,
         enable_gqa=queries.shape[1] != keys.shape[1],
     )
     return mixed[0].transpose(0, 1)
@@ -187,13 +222,12 @@ def _turned(values: Tensor, turn: tuple[Tensor, ...]) -> Tensor:
     return values * cosines + torch.cat([-second, first], -1) * sines
 
 
-def _convolve(block: Any, hidden: Tensor, rows: SharedRows) -> Tensor:
+def _convolve(block: Any, hidden: Tensor, layout: _Layout) -> Tensor:
     """One short convolution; see ``Lfm2ShortConv.forward`` of transformers."""
     before, after, values = block.in_proj(hidden).chunk(3, dim=-1)
     weight = block.conv.weight.squeeze(1)  # (D, K)
     taps = weight.shape[1]
-    tokens, kept = (part.to(hidden.device) for part in rows.lead_in(taps - 1))
-    led = F.pad(before * values, (0, 0, 0, 1))[tokens]
+    led, kept = F.pad(before * values, (0, 0, 0, 1))[layout.led], layout.kept
     # Shifted products: on a CPU their backward pass is much faster than that of a convolution.
     mixed = sum(led[kept - (taps - 1 - tap)] * weight[:, tap] for tap in range(taps))
     if block.conv.bias is not None:
