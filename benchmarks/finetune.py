@@ -73,10 +73,10 @@ def write_folder(look: str, folder: Path, seed: int, count: int, *, invented: bo
     return folder
 
 
-def usual_scenes(folder: Path, seed: int, count: int) -> Path:
+def usual_scenes(folder: Path, seed: int, count: int, wh_px: tuple[int, int] = (256, 256)) -> Path:
     """Write what `lfmvl scenes --labelled` does: all kinds of the warehouse, in the usual look."""
     numbers = range(count)
-    stills = (render_still(np.random.default_rng((seed, n)), wh=(256, 256)) for n in numbers)
+    stills = (render_still(np.random.default_rng((seed, n)), wh=wh_px) for n in numbers)
     write_labelled(folder, stills)
     return folder
 
@@ -132,9 +132,9 @@ def main() -> int:
     look, invented = args.look or _LOOK_OF[args.task], args.task == "new"
     first = args.images_seed
     data = write_folder(look, args.out / "images", first, images, invented=invented)
-    keep_share = 0.0 if invented else FinetuneSettings.keep_share
-    if args.keep_share is not None:
-        keep_share = args.keep_share
+    keep_share = args.keep_share
+    if keep_share is None:
+        keep_share = 0.0 if invented else FinetuneSettings.keep_share
     keep = [(usual_scenes(args.out / "usual", 3 * first, images), 1.0)] if keep_share else []
     unseen = write_folder(look, args.out / "unseen", 2 * first, asked, invented=invented)
     settings = FinetuneSettings(

@@ -24,8 +24,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 from needs import needed_packages, run_command
 
 with needed_packages():
-    import numpy as np
     import torch
+    from finetune import usual_scenes
     from measuring import medians_in_turn
 
     from lfmvl_ros.finetune import objective
@@ -36,8 +36,6 @@ with needed_packages():
     from lfmvl_ros.finetune.settings import FinetuneSettings
     from lfmvl_ros.finetune.shared_rows import can_share
     from lfmvl_ros.finetune.start import Start, find_start
-    from lfmvl_warehouse.scenes import render_still
-    from lfmvl_warehouse.scenes.labelled import write_labelled
 
 _SIZES = {"whole images": (256, 256), "tiles": (1280, 720)}
 _UPDATES, _IMAGES = 4, 2
@@ -46,10 +44,7 @@ _UPDATES, _IMAGES = 4, 2
 def samples(start: Start, learner: Learner, wh_px: tuple[int, int]) -> list[list[Encoded]]:
     """Encoded images with their questions, of some updates."""
     with tempfile.TemporaryDirectory() as folder:
-        numbers = range(24)
-        stills = (render_still(np.random.default_rng((11, n)), wh=wh_px) for n in numbers)
-        write_labelled(Path(folder) / "images", stills)
-        data = read_data([(Path(folder) / "images", 1.0)])
+        data = read_data([(usual_scenes(Path(folder) / "images", 11, 24, wh_px), 1.0)])
         stream = SampleStream(
             data, start.templates, questions=3, negatives=0.3, most_objects=20, seed=0
         )
