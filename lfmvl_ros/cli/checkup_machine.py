@@ -20,6 +20,7 @@ from lfmvl_ros.models import hub
 _LITTLE_MEMORY_MB, _LITTLE_DISK_MB = 2_000, 3_000
 _CONNECT_S = 5.0
 _HIGHEST_SAFE_DOMAIN = 101
+_SAFE_DOMAINS = f"a number from 0 to {_HIGHEST_SAFE_DOMAIN}"
 
 
 def _domain(environment: Mapping[str, str]) -> Finding:
@@ -27,12 +28,12 @@ def _domain(environment: Mapping[str, str]) -> Finding:
         number = domain_of(environment) or 0
     except UserError as error:
         return Finding(
-            FAIL, "domain", str(error), "give a number from 0 to 101, the same on every machine"
+            FAIL, "domain", str(error), f"give {_SAFE_DOMAINS}, the same on every machine"
         )
     if number > _HIGHEST_SAFE_DOMAIN:
         return Finding(
             WARN, "domain", f"ROS_DOMAIN_ID {number} uses ports that Linux gives to other programs",
-            f"take a number from 0 to {_HIGHEST_SAFE_DOMAIN}",
+            f"take {_SAFE_DOMAINS}",
         )  # fmt: skip
     return Finding(OK, "domain", f"ROS_DOMAIN_ID {number}")
 

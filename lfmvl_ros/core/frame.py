@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.core.region import Region
-from lfmvl_ros.core.timeline import check_stamp
+from lfmvl_ros.core.timeline import check_capture_stamp
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +49,7 @@ class Frame:
             )
         if not pixels.flags.c_contiguous:
             raise ValueError("Frame.pixels must be C-contiguous: pass np.ascontiguousarray(pixels)")
-        check_stamp("Frame.stamp_ns", self.stamp_ns)
-        if self.stamp_ns < 0:
-            raise ValueError(f"Frame.stamp_ns must be nanoseconds >= 0, got {self.stamp_ns}")
+        check_capture_stamp("Frame.stamp_ns", self.stamp_ns)
         if self.region is not None and self.region.wh != self.wh:
             raise ValueError(f"Frame.pixels are {self.wh}, its image is {self.region.wh}")
 

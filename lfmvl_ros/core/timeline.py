@@ -73,6 +73,13 @@ def check_stamp(name: str, stamp_ns: object) -> None:
         )
 
 
+def check_capture_stamp(name: str, stamp_ns: int) -> None:
+    """Raise ``ValueError`` unless a stamp is one of :func:`check_stamp`, and not before 1970."""
+    check_stamp(name, stamp_ns)
+    if stamp_ns < 0:
+        raise ValueError(f"{name} must be nanoseconds >= 0, got {stamp_ns}")
+
+
 def stamp_document(stamp_ns: int) -> dict[str, int]:
     """Return a stamp as every JSON document has it: as in the ROS header.
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from lfmvl_ros.core.commands.controls import Controls, Steps, wait_for
@@ -12,7 +11,7 @@ from lfmvl_ros.core.commands.result import Done, Status
 from lfmvl_ros.core.commands.tools import Describe
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.frame import Frame
-from lfmvl_ros.core.pipeline.errands import Ask
+from lfmvl_ros.core.pipeline.errands import Ask, free_generation
 from lfmvl_ros.core.prompt import Prompt
 from lfmvl_ros.core.query import Query
 from lfmvl_ros.core.reply import FinishReason, Reply
@@ -48,11 +47,10 @@ def describe_image(tool: Describe, controls: Controls) -> Steps:
 
 def _caption_of(frame: Frame, query: Query) -> Ask:
     def ask(model: Any, settings: Any, cancelled: Callable[[], bool]) -> Reply:
-        generation = replace(settings.generation, grammar="none", draft="none")
         (reply,) = model.ground(
             [frame],
             [Prompt(_CAPTION, query)],
-            generation=generation,
+            generation=free_generation(settings),
             image=settings.image,
             cancelled=cancelled,
         )

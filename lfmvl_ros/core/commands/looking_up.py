@@ -39,11 +39,10 @@ def look_up(tool: Count | WhereIs, controls: Controls) -> Done:
     label = controls.spelt(tool.label)
     views = controls.scene.views(tool.camera)
     for view in views:
-        where = f" from camera {view.camera}" if view.camera else ""
         view.refuse_silence()
         if not view.was_asked_for(tool.label):
             why = "" if pipeline.enabled else "; requests are paused, send look_for"
-            raise UserError(f"there is no usable answer about {label!r} yet{where}{why}")
+            raise UserError(f"there is no usable answer about {label!r} yet{view.whence}{why}")
     objects = [item for view in views for item in view.objects(label)]
     data = {"label": label, "answers": [_answer_of(view) for view in views]}
     if isinstance(tool, Count):

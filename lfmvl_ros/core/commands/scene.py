@@ -45,16 +45,22 @@ class CameraState:
     places: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     texts: Texts = field(default_factory=dict)
 
+    @property
+    def whence(self) -> str:
+        """Where its images come from, to follow a word in a message; "" for the only camera."""
+        return f" from camera {self.camera}" if self.camera else ""
+
     def refuse_silence(self) -> None:
         """Raise a :class:`UserError` where no frame came a moment ago."""
-        where = f" from camera {self.camera}" if self.camera else ""
         if self.tracks is None:
             raise UserError(
-                f"no image has come{where} yet; wait for the camera to start, or check the topic"
+                f"no image has come{self.whence} yet; wait for the camera to start, or check the "
+                "topic"
             )
         if not self.fresh:
             raise UserError(
-                f"no more images come{where}; has the camera, the recording or the demo ended?"
+                f"no more images come{self.whence}; has the camera, the recording or the demo "
+                "ended?"
             )
 
     def objects(self, label: str) -> list[dict[str, Any]]:

@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import replace
 
 from lfmvl_ros.core.commands.controls import Controls, wait_for
 from lfmvl_ros.core.commands.offering import SYNTAXES, offer
 from lfmvl_ros.core.commands.policy import Policy
 from lfmvl_ros.core.commands.request import EXAMPLE
 from lfmvl_ros.core.errors import UserError
-from lfmvl_ros.core.pipeline.errands import Ask
+from lfmvl_ros.core.pipeline.errands import Ask, free_generation
 from lfmvl_ros.core.prompt import TextPrompt
 from lfmvl_ros.core.reply import FinishReason
 
@@ -53,6 +52,6 @@ def ask_model(sentence: str, policy: Policy, controls: Controls) -> Generator[No
 def _calls_for(prompt: TextPrompt) -> Ask:
     return lambda model, settings, cancelled: model.write(
         prompt,
-        generation=replace(settings.generation, grammar="none", draft="none"),
+        generation=free_generation(settings),
         cancelled=cancelled,
     )

@@ -11,9 +11,9 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from lfmvl_ros.core.config import PerceptionSettings
+from lfmvl_ros.core.config import GenerationSettings, PerceptionSettings
 from lfmvl_ros.core.errors import UserError
 from lfmvl_ros.core.interrupts import ends_the_process
 from lfmvl_ros.core.model import VisionLanguageModel
@@ -24,6 +24,11 @@ _log = logging.getLogger(__name__)
 
 Ask = Callable[[VisionLanguageModel, PerceptionSettings, Callable[[], bool]], Reply]
 """Calls the model with the current settings; the third argument returns whether to give up."""
+
+
+def free_generation(settings: PerceptionSettings) -> GenerationSettings:
+    """Return how to generate texts that are not about boxes: without a grammar, and no drafts."""
+    return replace(settings.generation, grammar="none", draft="none")
 
 
 @dataclass(frozen=True, eq=False)

@@ -145,7 +145,7 @@ def _scaled(interval: _Interval, factor: float) -> _Interval:
 
 
 def _known(interval: _Interval) -> _Interval:
-    """Return an interval; one of all numbers where a limit is none, such as 0 * infinity."""
+    """Return an interval; all numbers where a limit can't be computed, such as 0 * infinity."""
     return (-math.inf, math.inf) if any(map(math.isnan, interval)) else interval
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lfmvl_ros.core.boxes import FloatArray
-from lfmvl_ros.core.timeline import check_stamp
+from lfmvl_ros.core.timeline import check_capture_stamp
 
 DepthArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
@@ -59,9 +59,7 @@ class DepthImage:
             )
         if 0 in depth.shape or not depth.flags.c_contiguous:
             raise ValueError(f"DepthImage.depth_m must be contiguous, H, W >= 1, got {depth.shape}")
-        check_stamp("DepthImage.stamp_ns", self.stamp_ns)
-        if self.stamp_ns < 0:
-            raise ValueError(f"DepthImage.stamp_ns must be nanoseconds >= 0, got {self.stamp_ns}")
+        check_capture_stamp("DepthImage.stamp_ns", self.stamp_ns)
         if depth is not self._sound:
             wrong = depth[~(_is_depth(depth) | np.isnan(depth))]
             if wrong.size:

@@ -8,7 +8,7 @@ import numpy as np
 from lfmvl_ros.core.boxes import FloatArray
 from lfmvl_ros.core.spatial.extent import ray
 from lfmvl_ros.core.spatial.places import Place, PlaceSource, Refusal
-from lfmvl_ros.core.spatial.rigid import RigidTransform, least_variance
+from lfmvl_ros.core.spatial.rigid import RigidTransform, with_least_variance
 from lfmvl_ros.core.tracking import Intrinsics
 
 # How well the camera's height and tilt are known, by default.
@@ -65,7 +65,7 @@ def floor_place(
     covariance = spread @ spread.T
     centre, size = middle
     covariance += np.diag([0.0, 0.0, (0.1 * size[2]) ** 2])
-    covariance += least_variance(_LEAST_VARIANCE, np.trace(covariance)) * np.eye(3)
+    covariance = with_least_variance(covariance, _LEAST_VARIANCE)
     return Place(centre, covariance, centre, covariance, size, source=PlaceSource.FLOOR)
 
 
@@ -138,7 +138,7 @@ def sized_place(
     direction = ray(lens, (x0 + x1) / 2, (y0 + y1) / 2)
     sides = np.array([(x1 - x0) / lens.fx_px, (y1 - y0) / lens.fy_px]) * depth * _BOX_SIGMA
     covariance = np.outer(direction, direction) * sigma**2 + np.diag([*(sides**2), 0.0])
-    covariance += least_variance(_LEAST_VARIANCE, np.trace(covariance)) * np.eye(3)
+    covariance = with_least_variance(covariance, _LEAST_VARIANCE)
     centre = direction * depth
     size = np.array([(x1 - x0) / lens.fx_px * depth, float(size_m[2]), float(size_m[:2].mean())])
     return Place(centre, covariance, centre, covariance, size, source=PlaceSource.SIZE)

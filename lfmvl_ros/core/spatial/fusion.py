@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lfmvl_ros.core.boxes import FloatArray
-from lfmvl_ros.core.spatial.rigid import RigidTransform, least_variance
+from lfmvl_ros.core.spatial.rigid import RigidTransform, with_least_variance
 from lfmvl_ros.core.timeline import NS
 
 # Share of a measurement's variance that stays for the life of a track, and that is new each time.
@@ -89,8 +89,7 @@ class FusedPlace:
         """``(3, 3)`` of the centre, both parts, m^2."""
         lasting = self._sensitivity[:3]
         total = self._fresh[:3, :3] + lasting @ lasting.T
-        least = least_variance(_LEAST_VARIANCE, np.trace(total))
-        return np.asarray((total + total.T) / 2 + least * np.eye(3))
+        return with_least_variance((total + total.T) / 2, _LEAST_VARIANCE)
 
     @property
     def velocity_m_s(self) -> FloatArray:

@@ -105,6 +105,11 @@ def least_variance(least_m2: float, total_m2: float) -> float:
     return max(least_m2, _LEAST_SHARE * total_m2)
 
 
+def with_least_variance(covariance: FloatArray, least_m2: float) -> FloatArray:
+    """Return a ``(3, 3)`` covariance with :func:`least_variance` added in each direction, m^2."""
+    return np.asarray(covariance + least_variance(least_m2, np.trace(covariance)) * np.eye(3))
+
+
 @dataclass(frozen=True, eq=False)
 class RigidTransform:
     """A frame's pose in another: takes points of the source frame to the target frame.
